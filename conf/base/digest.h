@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * digest.h - SHA-256, HMAC-SHA-256, CRC-32, hex and random bytes. The only file of the ground
+ * floor that knows OpenSSL's libcrypto. Any thread.
+ */
+#ifndef CONF_BASE_DIGEST_H
+#define CONF_BASE_DIGEST_H
+
+#include "conf/base/text.h"
+
+#define DIGEST_SIZE 32
+
+struct digest {
+    unsigned char bytes[DIGEST_SIZE];
+};
+
+struct digest digest_sha256(struct text t);
+struct digest digest_hmac(struct text secret, struct text t);
+bool digest_equals(const struct digest *a, const struct digest *b); /* in constant time */
+
+uint32_t digest_crc32(struct text t);                     /* IEEE 802.3, as zlib's */
+uint32_t digest_crc32c(uint32_t seed, struct text t);     /* Castagnoli, for the journal; seed 0 */
+
+/* Lower-case hex of `size` bytes and a NUL: 2 * size + 1 bytes at `into`. */
+struct text digest_print_hex(const void *bytes, size_t size, char *into);
+MUST_USE bool digest_parse_hex(struct text t, void *bytes_out, size_t size);
+
+/* From the kernel's generator; running dry is a bug. */
+void digest_random(void *bytes_out, size_t size);
+
+#endif
