@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# gatewayd. `make help` lists what there is to make. Sources are found by folder: a new file needs
+# no line here. Each room is one static library; a room may use only those before it in ROOMS.
+
+VERSION := 0.2.0
+ROOMS := conf gatewayd cluster admin
+
+BUILD ?= build
+SAN ?=
+OPT ?= -O2
+PYTHON ?= /usr/bin/python3
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+## ---- tools and flags ---------------------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CCACHE ?= $(shell command -v ccache)
+COMPILE = $(CCACHE) $(CC)
+
+# Libraries whose adapter is not in the tree yet are not asked for.
+PACKAGES := libevent_core libevent_pthreads libevent_openssl openssl libconfig jansson \
+    libpcre2-8 libcares \
+    $(if $(wildcard gatewayd/http/h2_*.c),libnghttp2) \
+    $(if $(wildcard cluster/redis*.c),hiredis)
+CTL_PACKAGES := libcurl jansson libconfig openssl
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo libsystemd)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef \
+    -Wswitch-enum -Wimplicit-fallthrough -Wno-unused-parameter -Wno-missing-field-initializers \
+    -Werror
+
+# MEM_FREE and the socket API look at pointers through other types: no type-based aliasing.
+CODEGEN := -g -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong -fPIE
+ifeq ($(SAN),)
+HARDENING := $(if $(filter -O0 -Og,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+else
+HARDENING := -fsanitize=$(SAN) -fno-sanitize-recover=all
+endif
+
+CPPFLAGS += -I. -D_GNU_SOURCE -DGATEWAYD_VERSION='"$(VERSION)"' -DOPENSSL_API_COMPAT=30000 \
+    -DOPENSSL_NO_DEPRECATED $(if $(SYSTEMD),-DHAVE_LIBSYSTEMD=1) \
+    $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+CFLAGS_ALL = -std=gnu11 $(OPT) $(CODEGEN) $(HARDENING) $(WARNINGS) $(COVERAGE) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN)) \
+    $(COVERAGE) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PACKAGES) $(SYSTEMD)) -lpthread -lm
+CTL_LIBS = $(shell pkg-config --libs $(CTL_PACKAGES)) -lpthread -lm
+
+## ---- what there is -----------------------------------------------------------------------------
+
+# find_sources(folder): the .c files below it.
+find_sources = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+PROGRAM_MAINS := gatewayd/main.c conf/schema_docs.c
+CTL_SOURCES := $(call find_sources,admin/ctl)
+$(foreach room,$(ROOMS),$(eval $(room)_SOURCES := $(filter-out $(PROGRAM_MAINS) $(CTL_SOURCES),\
+    $(call find_sources,$(room)))))
+ROOM_LIBS := $(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(BUILD)/lib$(room).a))
+
+PROGRAMS := \
+    $(if $(wildcard gatewayd/main.c),$(BUILD)/gatewayd) \
+    $(if $(wildcard admin/ctl/gatewayctl.c),$(BUILD)/gatewayctl) \
+    $(if $(wildcard conf/schema_docs.c),$(BUILD)/schema-docs)
+
+UNIT_SOURCES := $(call find_sources,tests/unit)
+UNIT_TESTS := $(foreach f,$(UNIT_SOURCES),$(if $(filter test_%,$(notdir $(f))),$(f)))
+UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(UNIT_SOURCES))
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_TESTS))
+
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
+FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(FUZZ_SOURCES))
+
+ALL_SOURCES := $(foreach room,$(ROOMS),$($(room)_SOURCES)) $(CTL_SOURCES) $(PROGRAM_MAINS) \
+    $(UNIT_SOURCES) $(wildcard tests/fuzz/*.c)
+ALL_CODE := $(shell find $(ROOMS) tests/unit tests/fuzz -name '*.[ch]' -o -name '*.def' 2>/dev/null)
+
+# V=1 shows whole commands.
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@echo '  $(1)  $(2)')
+
+## ---- building ----------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(BUILD)/.rooms $(ROOM_LIBS) $(PROGRAMS) ## gatewayd, gatewayctl and the room libraries
+
+# The order of the rooms holds in every build.
+$(BUILD)/.rooms: tests/lint/rooms.sh $(ALL_CODE)
+	@mkdir -p $(@D)
+	@tests/lint/rooms.sh
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Changed flags rebuild everything; unchanged ones leave the stamp alone.
+.PHONY: force
+$(BUILD)/.flags: force
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS_ALL))' | cmp -s - $@ || \
+	    echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS_ALL))' > $@
+
+define room_library
+$(BUILD)/lib$(1).a: $(call objects,$($(1)_SOURCES))
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcsD $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(eval $(call room_library,$(room)))))
+
+# main names the services of all rooms, so the libraries are searched as one group.
+ROOM_GROUP = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
+
+$(BUILD)/gatewayd: $(call objects,gatewayd/main.c) $(ROOM_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+
+$(BUILD)/gatewayctl: $(call objects,$(CTL_SOURCES)) $(BUILD)/libconf.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CTL_LIBS)
+
+$(BUILD)/schema-docs: $(call objects,conf/schema_docs.c) $(ROOM_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+
+-include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)))
+
+## ---- variants ----------------------------------------------------------------------------------
+
+.PHONY: debug asan tsan
+debug: ## unoptimised, into build-debug/
+	+$(MAKE) BUILD=build-debug OPT=-Og all
+asan: ## address and undefined behaviour sanitizers, into build-asan/
+	+$(MAKE) BUILD=build-asan OPT=-O1 SAN=address,undefined all
+tsan: ## thread sanitizer, into build-tsan/
+	+$(MAKE) BUILD=build-tsan OPT=-O1 SAN=thread all
+
+## ---- unit tests --------------------------------------------------------------------------------
+
+# Shared helpers of unit tests (tests/unit/**/*.c without test_) are linked to every one.
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_SUPPORT)) $(ROOM_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) -lcmocka $(LIBS)
+
+.PHONY: unit-build unit
+unit-build: all $(UNIT_PROGRAMS) ## every unit test as a program in build/unit/
+unit: unit-build ## build and run the unit tests; TESTS=conf/test_text runs one
+	@$(PYTHON) tests/unit/run --build $(BUILD) $(TESTS)
+
+## ---- fuzzing -----------------------------------------------------------------------------------
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOM_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(ROOM_GROUP) $(LIBS)
+
+$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOM_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) $(LIBS)
+
+.PHONY: fuzz fuzz-build fuzz-replay fuzz-replay-build
+fuzz-build: $(FUZZ_PROGRAMS)
+fuzz: ## libFuzzer programs (clang) in build-fuzz/fuzz/
+	+$(MAKE) BUILD=build-fuzz CC=clang OPT=-O1 SAN=fuzzer-no-link,address,undefined fuzz-build
+fuzz-replay-build: $(FUZZ_REPLAYS)
+fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functions, sanitized
+	+$(MAKE) BUILD=build-asan OPT=-O1 SAN=address,undefined fuzz-replay-build
+	@tests/fuzz/run-replay build-asan
+
+## ---- the house ---------------------------------------------------------------------------------
+
+.PHONY: clean help
+clean: ## remove everything built
+	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' Makefile | sort | \
+	    while IFS="$$(printf '\t')" read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
