@@ -10,7 +10,7 @@
 #define GATEWAYD_HTTP_MESSAGE_H
 
 #include "conf/base/text.h"
-#include "gatewayd/http/fields.h"
+#include "gatewayd/http/headers.h"
 
 #define METHODS                                                                                    \
     METHOD(GET) METHOD(HEAD) METHOD(POST) METHOD(PUT) METHOD(DELETE) METHOD(CONNECT)               \
@@ -53,7 +53,7 @@ struct request_head {
     struct text query;        /* after the first '?', as it came */
     bool has_query;           /* "/p?" has an empty one */
     bool has_encoded_slash;   /* .path contains %2F */
-    struct fields fields;     /* all lines, in order, Host included */
+    struct headers headers;     /* all lines, in order, Host included */
 };
 
 struct response_head {
@@ -63,7 +63,7 @@ struct response_head {
     bool keep_alive;          /* the upstream allows another request on this connection */
     uint64_t body_length;     /* with BODY_LENGTH; may differ from 0 for HEAD and 304 */
     struct text reason;
-    struct fields fields;
+    struct headers headers;
 };
 
 enum method method_parse(struct text name);
