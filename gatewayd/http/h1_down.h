@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * h1_down.h - HTTP/1.1 connections from clients (RFC 9112): requests in, answers out.
+ *
+ * One connection, one request at a time; pipelined requests wait in the buffer. An idle connection
+ * holds no buffer and no exchange. Lifetime: connection, until the socket is closed; freed by
+ * loop_bury.
+ *
+ *   idle ── bytes ──▶ head ── complete ──▶ exchange ── released ──▶ idle
+ *     │                │ malformed            │ cut / close
+ *     └─ timeout ──────┴──────────▶ linger ◀──┘ ──▶ closed
+ */
+#ifndef GATEWAYD_HTTP_H1_DOWN_H
+#define GATEWAYD_HTTP_H1_DOWN_H
+
+#include "conf/base/list.h"
+#include "gatewayd/http/codec.h"
+
+struct h1_down;
+
+/* What all connections of one server share. Lifetime: longer than every connection. */
+struct h1_server {
+    struct loop *loop;
+    struct buffer_pool *buffers;
+    const struct down_user *user;
+    void *user_data;               /* for the user: the worker, or the admin server */
+    size_t header_bytes;           /* max.header_bytes */
+    unsigned headers;              /* max.headers */
+    int64_t header_timeout_ms;     /* from the first byte of a head to its end */
+    int64_t body_timeout_ms;       /* between bytes of a request's body, or of an answer taken */
+    int64_t idle_timeout_ms;       /* between requests; to the first byte of the first */
+    bool is_draining;              /* every answer from now on says Connection: close */
+    struct list connections;       /* of struct h1_down, for shutting down and counting */
+    size_t connection_count;
+    size_t idle_count;             /* of them, between requests */
+    void (*on_closed)(struct h1_server *s); /* one connection fewer; may be NULL */
+    struct h1_server_timers *timers; /* private */
+};
+
+void h1_server_init(struct h1_server *s);
+void h1_server_fini(struct h1_server *s); /* no connection may be left */
+
+/* Takes the socket over (accepted; a TLS handshake done or still to do inside the socket). `peer`
+ * is copied. */
+void h1_down_start(struct h1_server *s, struct socket *socket, const struct down_peer *peer);
+
+/* Closes idle connections now, at the end of a drain's window; and all the others. */
+void h1_server_close_idle(struct h1_server *s);
+void h1_server_close_all(struct h1_server *s);
+
+/* The server of a down, and the socket's facts, for users. */
+struct h1_server *h1_down_server(const struct down *d);
+
+#endif
