@@ -18,8 +18,12 @@ struct digest digest_sha256(struct text t);
 struct digest digest_hmac(struct text secret, struct text t);
 bool digest_equals(const struct digest *a, const struct digest *b); /* in constant time */
 
-uint32_t digest_crc32(struct text t);                     /* IEEE 802.3, as zlib's */
-uint32_t digest_crc32c(uint32_t seed, struct text t);     /* Castagnoli, for the journal; seed 0 */
+uint32_t digest_crc32(struct text t); /* IEEE 802.3, as zlib's */
+
+/* Castagnoli's, for the journal. Seed 0, or the result for what stands before `t`. The portable one
+ * is what processors without an instruction for it use. */
+uint32_t digest_crc32c(uint32_t seed, struct text t);
+uint32_t digest_crc32c_portable(uint32_t seed, struct text t);
 
 /* Lower-case hex of `size` bytes and a NUL: 2 * size + 1 bytes at `into`. */
 struct text digest_print_hex(const void *bytes, size_t size, char *into);

@@ -101,6 +101,9 @@ struct text text_print_time(int64_t ms, char *into);     /* RFC 3339, UTC, "…Z
 uint64_t text_hash(struct text t);
 uint64_t text_hash_nocase(struct text t);
 
+/* text_hash with a key of the caller's. */
+uint64_t text_hash_keyed(struct text t, const uint64_t key[2]);
+
 /* The same for everybody everywhere (FNV-1a finished with a mixer): for consistent hashing. */
 uint64_t text_hash_stable(struct text t);
 
