@@ -23,31 +23,32 @@ enum header_id {
 
 /* Flags of the rows in headers.def. */
 enum {
-    HEADER_HOP = 1,        /* hop-by-hop: never forwarded (RFC 9110 §7.6.1) */
-    HEADER_FRAMING = 2,    /* decides where the message ends: written by codecs only */
-    HEADER_OURS = 4,       /* set by the gateway: a client's is dropped or rewritten */
-    HEADER_SINGLETON = 8,  /* more than one line is an error (RFC 9110 §5.3) */
+    HEADER_HOP = 1,       /* hop-by-hop: never forwarded (RFC 9110 §7.6.1) */
+    HEADER_FRAMING = 2,   /* decides where the message ends: written by codecs only */
+    HEADER_OURS = 4,      /* set by the gateway: a client's is dropped or rewritten */
+    HEADER_SINGLETON = 8, /* more than one line is an error (RFC 9110 §5.3) */
 };
 
 struct header {
-    struct text name;     /* as it came */
+    struct text name; /* as it came */
     struct text value;
     enum header_id id;
-    bool is_removed;      /* skipped by everything; removal never moves the others */
+    bool is_removed; /* skipped by everything; removal never moves the others */
 };
 
 struct headers {
     struct header *items;
     unsigned count;
     unsigned capacity;
-    uint64_t present[2];  /* bit n: a field with id n was added (may have been removed since) */
+    uint64_t present[2]; /* bit n: a field with id n was added (may have been removed since) */
 };
 
 /* `items` has room for `capacity` and lives at least as long as the fields. */
 void headers_init(struct headers *f, struct header *items, unsigned capacity);
 
 /* False when full. `id` must be header_id_find(name). */
-MUST_USE bool headers_add(struct headers *f, enum header_id id, struct text name, struct text value);
+MUST_USE bool headers_add(struct headers *f, enum header_id id, struct text name,
+                          struct text value);
 
 /* The same, finding the id. */
 MUST_USE bool headers_add_named(struct headers *f, struct text name, struct text value);
@@ -74,7 +75,7 @@ MUST_USE bool headers_set_named(struct headers *f, struct text name, struct text
 /* All lines of that name joined with ", " (RFC 9110 §5.3) in the arena; one line is returned as it
  * is. False if absent or the arena is full. */
 MUST_USE bool headers_join(const struct headers *f, struct text name, struct arena *arena,
-                          struct text *joined_out);
+                           struct text *joined_out);
 
 /* The number of a name (case-insensitive), or HEADER_OTHER. */
 enum header_id header_id_find(struct text name);

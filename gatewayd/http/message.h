@@ -13,14 +13,15 @@
 #include "gatewayd/http/headers.h"
 
 #define METHODS                                                                                    \
-    METHOD(GET) METHOD(HEAD) METHOD(POST) METHOD(PUT) METHOD(DELETE) METHOD(CONNECT)               \
-    METHOD(OPTIONS) METHOD(TRACE) METHOD(PATCH)
+    METHOD(GET)                                                                                    \
+    METHOD(HEAD) METHOD(POST) METHOD(PUT) METHOD(DELETE) METHOD(CONNECT) METHOD(OPTIONS)           \
+        METHOD(TRACE) METHOD(PATCH)
 
 enum method {
 #define METHOD(name) METHOD_##name,
     METHODS
 #undef METHOD
-    METHOD_OTHER, /* any other token: look at .method_name */
+        METHOD_OTHER, /* any other token: look at .method_name */
 };
 
 enum http_version { HTTP_1_0, HTTP_1_1, HTTP_2 };
@@ -41,33 +42,33 @@ struct request_head {
     enum http_version version;
     enum target_form target_form;
     enum body_framing framing;
-    bool expect_continue;     /* Expect: 100-continue, HTTP/1.1 only */
-    bool keep_alive;          /* the client allows another request on this connection */
-    bool is_upgrade;          /* Connection: upgrade with Upgrade: websocket, and GET, HTTP/1.1 */
-    uint64_t body_length;     /* with BODY_LENGTH */
+    bool expect_continue; /* Expect: 100-continue, HTTP/1.1 only */
+    bool keep_alive;      /* the client allows another request on this connection */
+    bool is_upgrade;      /* Connection: upgrade with Upgrade: websocket, and GET, HTTP/1.1 */
+    uint64_t body_length; /* with BODY_LENGTH */
     struct text method_name;
-    struct text target;       /* as it came */
-    struct text authority;    /* Host, or the authority of an absolute-form target, as it came */
-    struct text host;         /* authority without port and one trailing dot, lower case */
-    struct text path;         /* normalised as the contract §3 says; "*" for asterisk-form */
-    struct text query;        /* after the first '?', as it came */
-    bool has_query;           /* "/p?" has an empty one */
-    bool has_encoded_slash;   /* .path contains %2F */
-    struct headers headers;     /* all lines, in order, Host included */
+    struct text target;     /* as it came */
+    struct text authority;  /* Host, or the authority of an absolute-form target, as it came */
+    struct text host;       /* authority without port and one trailing dot, lower case */
+    struct text path;       /* normalised as the contract §3 says; "*" for asterisk-form */
+    struct text query;      /* after the first '?', as it came */
+    bool has_query;         /* "/p?" has an empty one */
+    bool has_encoded_slash; /* .path contains %2F */
+    struct headers headers; /* all lines, in order, Host included */
 };
 
 struct response_head {
-    unsigned status;          /* 100..599 (599 is the largest we pass on) */
+    unsigned status; /* 100..599 (599 is the largest we pass on) */
     enum http_version version;
     enum body_framing framing;
-    bool keep_alive;          /* the upstream allows another request on this connection */
-    uint64_t body_length;     /* with BODY_LENGTH; may differ from 0 for HEAD and 304 */
+    bool keep_alive;      /* the upstream allows another request on this connection */
+    uint64_t body_length; /* with BODY_LENGTH; may differ from 0 for HEAD and 304 */
     struct text reason;
     struct headers headers;
 };
 
 enum method method_parse(struct text name);
-struct text method_name(enum method m); /* METHOD_OTHER: empty */
+struct text method_name(enum method m);   /* METHOD_OTHER: empty */
 bool method_is_safe(enum method m);       /* RFC 9110 §9.2.1 */
 bool method_is_idempotent(enum method m); /* §9.2.2; METHOD_OTHER: false */
 

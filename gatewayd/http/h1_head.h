@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * h1_head.h - what request and response heads of HTTP/1 have in common: a position in a growing
+ * buffer, and the header lines (RFC 9112 §5).
+ *
+ * The reader appends to one contiguous buffer and calls the parser with all of it. The buffer may
+ * move between calls (the slices taken so far move along), never during one. Bytes are looked at
+ * once, or twice where a line arrived in pieces: a peer that sends byte by byte costs no more than
+ * its bytes. What is found does not depend on how the bytes were cut. Pure; the owner's thread.
+ */
+#ifndef GATEWAYD_HTTP_H1_HEAD_H
+#define GATEWAYD_HTTP_H1_HEAD_H
+
+#include "conf/base/text.h"
+#include "gatewayd/http/headers.h"
+#include "gatewayd/http/refusal.h"
+
+enum h1_parse {
+    H1_MORE, /* the head is not complete: read more and call again */
+    H1_DONE,
+    H1_BAD, /* see .refusal; the connection cannot go on */
+};
+
+struct h1_limits {
+    size_t header_bytes; /* of the whole head, start line and empty line included */
+    unsigned headers;    /* lines */
+    size_t target_bytes; /* of a request's target */
+};
+
+/* Where a parser is. `base` is the address of the buffer at the last call. */
+struct h1_cursor {
+    const char *base;
+    size_t line;    /* where the line at hand begins */
+    size_t scanned; /* no line feed between `line` and here; 0: not looked at yet */
+    unsigned count; /* header lines so far */
+};
+
+/* Moves the slices of `headers` that lie in `length` bytes at `from` to the same place in `to`. */
+void h1_head_move(struct headers *headers, const char *from, size_t length, const char *to);
+void h1_head_move_text(struct text *t, const char *from, size_t length, const char *to);
+
+/* Reads header lines from cursor->line on, up to and including the empty line (cursor->line is
+ * behind it then). `buffer` is whole; what is past limits->header_bytes is not looked at. */
+MUST_USE enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text buffer,
+                                             const struct h1_limits *limits,
+                                             struct headers *headers, enum refusal *refusal_out);
+
+/* The value of a Content-Length: one decimal number below 2^63. */
+MUST_USE bool h1_head_parse_length(struct text value, uint64_t *length_out);
+
+/* Marks as removed what the Connection lines name (RFC 9110 §7.6.1). Fields that are for every
+ * recipient (the numbered ones that are not hop-by-hop) cannot be named away: such a name is
+ * ignored. */
+void h1_head_drop_nominated(struct headers *headers);
+
+#endif
