@@ -166,7 +166,8 @@ static char *print_with(char *at, uint64_t value, size_t width, char after)
 struct text text_print_time(int64_t ms, char *into)
 {
     int64_t days = floor_div(ms, MS_PER_DAY);
-    uint64_t clock = (uint64_t)(ms - days * MS_PER_DAY);
+    int64_t rest = ms % MS_PER_DAY;
+    uint64_t clock = (uint64_t)(rest < 0 ? rest + MS_PER_DAY : rest);
     struct date date = date_of(days);
 
     char *at = into;

@@ -64,7 +64,7 @@ static void a_value_is_never_null(void **state)
 #define MANY 2000
 
 struct fixture {
-    char names[MANY][8];
+    char names[MANY][16];
     bool in[MANY];
     struct map m;
     size_t count;
