@@ -100,7 +100,7 @@ struct upstream {
     struct text name;
     struct upstream_targets targets;
     enum upstream_balance balance;
-    struct text hash_on; /* as written; empty unless balance is hash */
+    struct text hash_on; /* as written; not empty when balance is hash */
     enum upstream_protocol protocol;
     const struct upstream_tls *tls; /* NULL: plain */
     int64_t connect_timeout;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limit_private.h - for the schemas that hold lists of limits: plan.c and route.c.
+ */
+#ifndef CONF_LIMIT_PRIVATE_H
+#define CONF_LIMIT_PRIVATE_H
+
+#include "conf/limit.h"
+
+#define LIMIT_LIST_MAX 32
+
+struct schema_binding;
+
+/* Names in the list "limits" of the object at hand are unique. */
+void limit_check_list(struct schema_binding *b, const struct limits *limits);
+
+#endif
