@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "conf/grammar.h"
-#include "conf/limit_private.h"
+#include "conf/limit_list.h"
 #include "conf/schema.h"
 
 #define TOKENS_MAX 1000000000

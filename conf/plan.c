@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "conf/limit_private.h"
+#include "conf/limit_list.h"
 #include "conf/schema.h"
 
 static const struct field fields[] = {

@@ -2,7 +2,7 @@
 #include "conf/route.h"
 
 #include "conf/grammar.h"
-#include "conf/limit_private.h"
+#include "conf/limit_list.h"
 #include "conf/route_private.h"
 #include "conf/schema.h"
 

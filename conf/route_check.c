@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "conf/limit_private.h"
+#include "conf/limit_list.h"
 #include "conf/route_private.h"
 
 static void check_action(struct route *route, struct schema_binding *b)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limit_private.h - for the schemas that hold lists of limits: plan.c and route.c.
+ * limit_list.h - rules for lists of limits, for the schemas that hold them (plan, route).
  */
-#ifndef CONF_LIMIT_PRIVATE_H
-#define CONF_LIMIT_PRIVATE_H
+#ifndef CONF_LIMIT_LIST_H
+#define CONF_LIMIT_LIST_H
 
 #include "conf/limit.h"
 
