@@ -50,7 +50,7 @@ struct health_report {
 };
 
 typedef void health_report_fn(void *arg, const struct health_report *report);
-void health_each(const struct pool *pool, int64_t now, int64_t wall, health_report_fn *report,
+void health_each(const struct fleet *fleet, int64_t now, int64_t wall, health_report_fn *report,
                  void *arg);
 
 #endif

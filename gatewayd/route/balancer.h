@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * balancer.h - which target of a pool gets a request.
+ * balancer.h - which target of a fleet gets a request.
  *
  * Only targets with weight that are up, not ejected and below max_connections; backups when no
  * primary is left; the targets to avoid (tried before) only when nothing else is. Nobody left: NULL
@@ -12,7 +12,7 @@
 #ifndef GATEWAYD_ROUTE_BALANCER_H
 #define GATEWAYD_ROUTE_BALANCER_H
 
-#include "gatewayd/route/pool.h"
+#include "gatewayd/route/fleet.h"
 
 #define BALANCER_AVOID_MAX 4
 
@@ -23,7 +23,7 @@ struct balancer_random {
 uint64_t balancer_random_next(struct balancer_random *r);
 
 struct balancer_ask {
-    unsigned worker; /* 0 to pool->worker_count - 1 */
+    unsigned worker; /* 0 to fleet->worker_count - 1 */
     int64_t now;     /* monotonic ms */
     struct balancer_random *random;
     bool has_key; /* UPSTREAM_HASH without one: as random_two */
@@ -34,14 +34,14 @@ struct balancer_ask {
 
 enum balancer_outcome {
     BALANCER_PICKED,
-    BALANCER_NO_TARGET, /* the pool has none, or all have weight 0 or are drained */
+    BALANCER_NO_TARGET, /* the fleet has none, or all have weight 0 or are drained */
     BALANCER_ALL_DOWN,  /* down, ejected, or not checked yet */
     BALANCER_ALL_FULL,  /* those that are up have max_connections */
 };
 
 /* BALANCER_PICKED: *target_out has a seat taken for the caller (target_give it when the exchange
  * with it is over) and is counted (target_unref). */
-MUST_USE enum balancer_outcome balancer_pick(const struct pool *pool,
+MUST_USE enum balancer_outcome balancer_pick(const struct fleet *fleet,
                                              const struct balancer_ask *ask,
                                              struct target **target_out);
 

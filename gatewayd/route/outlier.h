@@ -9,14 +9,14 @@
 #ifndef GATEWAYD_ROUTE_OUTLIER_H
 #define GATEWAYD_ROUTE_OUTLIER_H
 
-#include "gatewayd/route/pool.h"
+#include "gatewayd/route/fleet.h"
 
 /* An exchange with the target failed: no connection, a reset, a time-out, or a 5xx of its own. Call
  * once for each try, whether or not the upstream has passive checks. True when this ejected the
  * target: log it and count it. Any worker. `now` is monotonic ms. */
-bool outlier_on_failure(const struct pool *pool, struct target *target, int64_t now);
+bool outlier_on_failure(const struct fleet *fleet, struct target *target, int64_t now);
 
-/* How many of the pool's targets are ejected now. */
-unsigned outlier_count(const struct pool *pool, int64_t now);
+/* How many of the fleet's targets are ejected now. */
+unsigned outlier_count(const struct fleet *fleet, int64_t now);
 
 #endif

@@ -4,13 +4,14 @@
  *
  * A piece of a snapshot, kept as long as its resource does not change. Lifetime: counted on the
  * control thread, by snapshots; exchanges borrow it through theirs. Immutable after it was made;
- * `policy` and `metrics` are filled by hooks before the snapshot is published.
+ * `policy` is filled by a hook before the snapshot is published.
  */
 #ifndef GATEWAYD_ROUTE_ROUTE_PIECE_H
 #define GATEWAYD_ROUTE_ROUTE_PIECE_H
 
 #include "conf/resource.h"
 #include "conf/route.h"
+#include "gatewayd/core/metrics.h"
 #include "gatewayd/route/edits.h"
 #include "gatewayd/route/router.h"
 #include "gatewayd/route/rule.h"
@@ -19,7 +20,7 @@
 /* One upstream that the route goes to. */
 struct route_backend {
     struct text upstream;
-    unsigned slot; /* snapshot_pool(snapshot, slot) */
+    unsigned slot; /* snapshot_fleet(snapshot, slot) */
     uint32_t
         until; /* of a split: a number below backend_total picks the first with number < until */
 };
@@ -55,14 +56,13 @@ struct route_piece {
     struct edits request_edits;
     struct edits response_edits;
 
-    void *policy;  /* snapshot_hooks.compile_policy: limits, auth, … */
-    void *metrics; /* snapshot_hooks.find_metrics */
+    struct metrics_block *metrics; /* METRICS_ROUTE */
+    void *policy;                  /* snapshot_hooks.compile_policy: limits, auth, … */
 };
 
 /* NULL and a sentence in `why` when it cannot be compiled. Slots are filled in by the snapshot. */
 MUST_USE struct route_piece *route_piece_new(struct resource *resource, struct builder *why);
 struct route_piece *route_piece_ref(struct route_piece *piece);
-/* True when it was the last: the caller has released policy and metrics before. */
 void route_piece_unref(struct route_piece **piece);
 
 /* The backend for a random number. */

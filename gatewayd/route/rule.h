@@ -26,8 +26,7 @@ enum rule_path_kind {
 
 struct rule_host {
     enum rule_host_kind kind;
-    struct text name; /* lower case; of a wildcard what follows "*."; IPv6 without brackets,
-                         in its canonical form */
+    struct text name; /* as request_head.host is: lower case; of a wildcard what follows "*." */
 };
 
 struct rule_path {
@@ -89,12 +88,6 @@ enum pattern_result rule_conditions_hold(const struct rule *rule, const struct r
 
 bool rule_host_matches(const struct rule_host *host, struct text name);
 enum pattern_result rule_path_matches(const struct rule_path *path, struct text request_path);
-
-/* The form hosts are compared in: lower case, without one trailing dot, IPv6 canonical and without
- * brackets. `into` has room for RULE_HOST_SIZE; hosts that are too long are cut (and match none).
- */
-#define RULE_HOST_SIZE 256
-struct text rule_host_form(struct text host, char into[RULE_HOST_SIZE]);
 
 /* The next segment of a path from *at (which stands on a '/'), moving it behind; false at the end.
  * "/" has none, "/a/" has "a" and "". */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot.h - the compiled configuration that workers run on: router, routes, pools.
+ * snapshot.h - the compiled configuration that workers run on: router, routes, fleets.
  *
  * Lifetime: counted (atomic): control has one while it is the current one, each worker one (which
  * its exchanges share by a plain counter of the worker). The last snapshot_unref, on whatever
@@ -15,19 +15,19 @@
  *         READY: snapshot_compiler_take(c) → publish;  FAILED: snapshot_compiler_reason(c)
  *
  * on_ready also comes when a name changed its addresses later on: step again, it builds a snapshot
- * of the same resources with other pools.
+ * of the same resources with other fleets.
  */
 #ifndef GATEWAYD_ROUTE_SNAPSHOT_H
 #define GATEWAYD_ROUTE_SNAPSHOT_H
 
 #include "conf/resources.h"
 #include "gatewayd/route/balancer.h"
-#include "gatewayd/route/pool.h"
+#include "gatewayd/route/fleet.h"
 #include "gatewayd/route/route_piece.h"
 #include "gatewayd/route/router.h"
 
 struct loop;
-struct resolver;
+struct resolve;
 
 struct snapshot {
     atomic_uint count;
@@ -35,8 +35,8 @@ struct snapshot {
     struct router *router;
     struct route_piece **routes; /* in the order of names */
     size_t route_count;
-    struct pool **pools; /* by slot; NULL where a slot is free */
-    size_t pool_slots;
+    struct fleet **fleets; /* by slot; NULL where a slot is free */
+    size_t fleet_slots;
     void (*release)(struct snapshot *snapshot, void *arg);
     void *release_arg;
 };
@@ -45,14 +45,14 @@ struct snapshot *snapshot_ref(struct snapshot *s); /* any thread that holds a co
 void snapshot_unref(struct snapshot **s);
 
 /* Never NULL for the slots of the snapshot's own routes. */
-static inline const struct pool *snapshot_pool(const struct snapshot *s, unsigned slot)
+static inline const struct fleet *snapshot_fleet(const struct snapshot *s, unsigned slot)
 {
-    MUST(slot < s->pool_slots && s->pools[slot] != NULL);
-    return s->pools[slot];
+    MUST(slot < s->fleet_slots && s->fleets[slot] != NULL);
+    return s->fleets[slot];
 }
 
 /* NULL if there is none. Control thread. */
-const struct pool *snapshot_find_pool(const struct snapshot *s, struct text name);
+const struct fleet *snapshot_find_fleet(const struct snapshot *s, struct text name);
 const struct route_piece *snapshot_find_route(const struct snapshot *s, struct text name);
 
 /* Control thread, count 0: drops the pieces. */
@@ -68,8 +68,6 @@ struct snapshot_hooks {
                            struct builder *why);
     void (*free_policy)(void *arg, void *policy);
 
-    void *(*find_metrics)(void *arg, struct text route);
-
     /* The last count of a snapshot is gone: any thread; bring it to control and snapshot_free. */
     void (*release)(struct snapshot *snapshot, void *arg);
 
@@ -79,8 +77,8 @@ struct snapshot_hooks {
 
 struct snapshot_settings {
     unsigned workers;
-    struct loop *loop;         /* of control */
-    struct resolver *resolver; /* NULL: names are not resolved, their targets are none */
+    struct loop *loop;       /* of control */
+    struct resolve *resolve; /* NULL: names are not resolved, their targets are none */
     struct snapshot_hooks hooks;
 };
 

@@ -16,6 +16,7 @@
 #include "conf/base/address.h"
 #include "conf/base/map.h"
 #include "conf/upstream.h"
+#include "gatewayd/core/metrics.h"
 
 enum target_state {
     TARGET_UNKNOWN, /* its first check is not back: takes no traffic */
@@ -35,6 +36,7 @@ struct target {
     struct text shown;    /* `address` as text, owned */
     uint64_t seed;        /* of the identity: the same on every node, for consistent hashing */
     char *identity;
+    struct metrics_block *metrics; /* METRICS_TARGET */
 
     /* Any thread. Times are monotonic milliseconds. */
     _Alignas(64) atomic_uint in_flight; /* exchanges (tunnels too) that hold a seat */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.h - one upstream, compiled: its settings and the targets that its addresses stand for.
+ * fleet.h - one upstream, compiled: its settings and the targets that its addresses stand for.
  *
- * A piece of a snapshot. When a name resolves to other addresses, control makes a new pool with the
- * same settings and publishes a snapshot that differs in this piece only: workers learn of it as of
- * any other change, and need no other way.
+ * A piece of a snapshot. When a name resolves to other addresses, control makes a new fleet with
+ * the same settings and publishes a snapshot that differs in this piece only: workers learn of it
+ * as of any other change, and need no other way.
  *
  * Lifetime: counted on the control thread, by snapshots. Immutable, but for balancer_turns, which
  * belong to one worker each. An exchange that has let go of its snapshot keeps only a target.
  */
-#ifndef GATEWAYD_ROUTE_POOL_H
-#define GATEWAYD_ROUTE_POOL_H
+#ifndef GATEWAYD_ROUTE_FLEET_H
+#define GATEWAYD_ROUTE_FLEET_H
 
 #include "conf/resource.h"
 #include "conf/upstream.h"
+#include "gatewayd/core/metrics.h"
 #include "gatewayd/route/target.h"
 
 struct tls_client;
@@ -26,7 +27,7 @@ struct member {
     bool is_backup;
 };
 
-struct pool {
+struct fleet {
     unsigned count;
     struct resource *resource; /* counted */
     const struct upstream *upstream;
@@ -40,6 +41,7 @@ struct pool {
     bool has_equal_weights;       /* of the primaries */
     struct balancer_turns *turns; /* round_robin: one for each worker, else NULL */
     unsigned worker_count;
+    struct metrics_block *metrics; /* METRICS_UPSTREAM */
 };
 
 #endif
