@@ -78,12 +78,10 @@ struct sink_type {
 
 /* Facts of a connection that do not change; lives as long as the connection. */
 struct down_peer {
-    struct address peer;       /* of the socket, or as a trusted PROXY header said */
-    struct address local;
+    struct address peer; /* of the socket, or as a trusted PROXY header said */
     bool is_tls;
-    bool is_trusted;           /* the socket's peer is in trusted_proxies */
-    struct text tls_server_name;
-    const struct down_listener *listener; /* NULL for the admin server's */
+    bool is_trusted;     /* the socket's peer is in trusted_proxies */
+    const struct down_listener *listener; /* the user's; NULL for the admin server's */
 };
 
 struct down {
@@ -92,9 +90,16 @@ struct down {
     void *owner;                  /* the user's; set by on_begin */
     const struct down_peer *peer;
     struct request_head *head;    /* the owner's memory, filled by the codec */
-    struct buffer *head_buffer;   /* what the head's slices point into: a reference of the owner */
+    struct arena *arena;          /* the owner's: paths that had to be changed, trailers */
+    struct buffer *head_buffer;   /* what the head's slices point into: the codec's reference, until
+                                     release; an owner that needs the head longer takes its own */
     struct source *request_body;
     struct sink *answer_body;
+    struct socket *socket;        /* for what is asked of it (TLS version, local address) */
+
+    /* After PULL_BROKEN: what the client may be answered (408, 400, 431), or 0 if it is gone. */
+    unsigned broken_status;
+    const char *broken_sentence;
 };
 
 struct down_type {
@@ -107,7 +112,8 @@ struct down_type {
      * request on this connection. */
     void (*answer)(struct down *d, const struct response_head *head, bool close);
 
-    /* After a 101 answer: both bodies become the raw bytes of the connection. */
+    /* After answer() with a 101: writes it; both bodies are the raw bytes of the connection from
+     * here on. */
     void (*upgrade)(struct down *d);
 
     /* Visible cut: the client must see that the answer is not whole (RST, or no last chunk). */
@@ -118,11 +124,9 @@ struct down_type {
     void (*release)(struct down *d);
 };
 
-/* Why a request could not be read; `failure` is a row of failures.def, by name, to keep the layers
- * apart. */
 struct down_user {
-    /* The first bytes of a request are here: where to put its head. Sets d->owner, d->head (with
-     * headers of max.headers room). NULL memory is not possible. */
+    /* The first bytes of a request are here: where to put its head. Sets d->owner, d->arena and
+     * d->head (zeroed, its headers with room for more than max.headers). */
     void (*on_begin)(struct down *d);
 
     /* The head is complete and valid. May answer at once. */
@@ -159,15 +163,20 @@ struct up {
     const struct up_type *type;
     const struct up_user *user;
     void *owner;
-    struct response_head *head;   /* the owner's memory, filled by the codec */
-    struct buffer *head_buffer;   /* a reference of the owner, taken over after on_head */
+    struct response_head *head;   /* the owner's memory, set before `send`, filled by the codec: zeroed
+                                     but for its headers' room */
+    struct arena *arena;          /* the owner's, set before `send`: trailers */
+    struct buffer *head_buffer;   /* what the head's slices point into: the codec's reference, until
+                                     release */
     struct sink *request_body;
     struct source *answer_body;
+    struct socket *socket;
     bool is_reused;               /* on a kept connection */
 };
 
 struct up_type {
-    /* Begins the request; written with the first piece of its body, or at once when it has none. */
+    /* Begins the request: nothing is written before the first write of its body, or its end (an
+     * empty last piece where there is none). The head is printed at once and not needed after. */
     void (*send)(struct up *u, const struct request_head *head);
     void (*upgrade)(struct up *u); /* after a 101: raw bytes both ways */
 
@@ -177,7 +186,7 @@ struct up_type {
 
 struct up_user {
     void (*on_connected)(struct up *u);  /* unless up_open found a kept connection */
-    void (*on_interim)(struct up *u);    /* a 1xx head is in u->head (not 101); at most 8 of them */
+    void (*on_interim)(struct up *u);    /* a 1xx head is in u->head (not 101), valid for the call */
     void (*on_head)(struct up *u);
     void (*on_body)(struct up *u);
     void (*on_writable)(struct up *u);

@@ -14,9 +14,11 @@
 #define GATEWAYD_HTTP_H1_DOWN_H
 
 #include "conf/base/list.h"
+#include "gatewayd/core/pool.h"
 #include "gatewayd/http/codec.h"
 
 struct h1_down;
+struct tls_server;
 
 /* What all connections of one server share. Lifetime: longer than every connection. */
 struct h1_server {
@@ -33,16 +35,18 @@ struct h1_server {
     struct list connections;       /* of struct h1_down, for shutting down and counting */
     size_t connection_count;
     size_t idle_count;             /* of them, between requests */
+    uint64_t request_count;        /* heads read, ever */
     void (*on_closed)(struct h1_server *s); /* one connection fewer; may be NULL */
-    struct h1_server_timers *timers; /* private */
+    struct pool turns;             /* private: one for each request being read or answered */
 };
 
 void h1_server_init(struct h1_server *s);
 void h1_server_fini(struct h1_server *s); /* no connection may be left */
 
-/* Takes the socket over (accepted; a TLS handshake done or still to do inside the socket). `peer`
- * is copied. */
-void h1_down_start(struct h1_server *s, struct socket *socket, const struct down_peer *peer);
+/* Takes an accepted descriptor over, and shakes hands first unless `tls` is NULL. `peer` is
+ * copied. */
+void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
+                   struct tls_server *tls);
 
 /* Closes idle connections now, at the end of a drain's window; and all the others. */
 void h1_server_close_idle(struct h1_server *s);

@@ -39,7 +39,8 @@ struct up_limits {
     unsigned headers;
 };
 
-struct up_pool *up_pool_new(struct loop *loop, struct buffer_pool *buffers, struct up_limits limits);
+struct up_pool *up_pool_new(struct loop *loop, struct buffer_pool *buffers,
+                            struct up_limits limits);
 void up_pool_free(struct up_pool **pool_at); /* closes idle connections; none may be lent */
 
 /* Whether an idle connection would be used (then max_connections is no matter). */
