@@ -6,8 +6,8 @@
 const char *doc_type_name(enum doc_type type)
 {
     static const char *const names[] = {
-        [DOC_NULL] = "null",   [DOC_BOOL] = "a boolean", [DOC_INT] = "an integer",
-        [DOC_REAL] = "a real", [DOC_TEXT] = "a text",    [DOC_LIST] = "a list",
+        [DOC_NULL] = "null",        [DOC_BOOL] = "a boolean", [DOC_INT] = "an integer",
+        [DOC_REAL] = "a real",      [DOC_TEXT] = "a text",    [DOC_LIST] = "a list",
         [DOC_OBJECT] = "an object",
     };
 
@@ -144,8 +144,8 @@ struct doc *doc_add(struct doc *object, struct arena *arena, struct text name, s
     struct doc_member *member;
 
     MUST(object->type == DOC_OBJECT);
-    object->object.members = grow(arena, object->object.members, object->object.count,
-                                  sizeof(struct doc_member));
+    object->object.members =
+        grow(arena, object->object.members, object->object.count, sizeof(struct doc_member));
     member = &object->object.members[object->object.count++];
     *member = (struct doc_member){ .name = name, .value = value };
     return &member->value;

@@ -3,10 +3,10 @@
 
 #include "conf/base/address.h"
 
-#define HOST_LENGTH_MAX 253
+#define HOST_LENGTH_MAX  253
 #define LABEL_LENGTH_MAX 63
-#define STATUS_MIN 100
-#define STATUS_MAX 599
+#define STATUS_MIN       100
+#define STATUS_MAX       599
 
 static bool is_alpha(char c)
 {
@@ -152,12 +152,15 @@ bool grammar_check_target(struct text name, struct text value, const struct chec
     struct address address;
     struct host_port parts;
 
-    if (address_parse(value, &address) && (address.any.sa_family == AF_UNIX || address_port(&address) != 0))
+    if (address_parse(value, &address) &&
+        (address.any.sa_family == AF_UNIX || address_port(&address) != 0))
         return true;
-    if (address_split(value, &parts) && !parts.is_unix && parts.port != 0 && is_host_name(parts.host))
+    if (address_split(value, &parts) && !parts.is_unix && parts.port != 0 &&
+        is_host_name(parts.host))
         return true;
-    return say(why, value,
-               "must be \"host:port\", \"[IPv6]:port\" or \"unix:/path\", the port from 1 to 65535");
+    return say(
+        why, value,
+        "must be \"host:port\", \"[IPv6]:port\" or \"unix:/path\", the port from 1 to 65535");
 }
 
 /* ---- headers ---- */
@@ -206,8 +209,9 @@ bool grammar_check_header_match(struct text name, struct text value, const struc
     if (!check_header_name(name, why))
         return false;
     if (!grammar_is_header_value(value))
-        return say(why, value, "must be a value that a header can have: no control characters, "
-                               "no space at the ends");
+        return say(why, value,
+                   "must be a value that a header can have: no control characters, "
+                   "no space at the ends");
     return check_match_value(value, checks, why);
 }
 
@@ -221,8 +225,8 @@ bool grammar_check_query_match(struct text name, struct text value, const struct
 
 /* Fields that say where a message ends or whose it is: the gateway writes them. */
 static const char *const framing[] = {
-    "Connection", "Content-Length",   "Host",           "HTTP2-Settings", "Keep-Alive",
-    "TE",         "Proxy-Connection", "Trailer",        "Transfer-Encoding", "Upgrade",
+    "Connection", "Content-Length",   "Host",    "HTTP2-Settings",    "Keep-Alive",
+    "TE",         "Proxy-Connection", "Trailer", "Transfer-Encoding", "Upgrade",
 };
 
 bool grammar_check_header_name(struct text name, struct text value, const struct checks *checks,
@@ -234,8 +238,9 @@ bool grammar_check_header_name(struct text name, struct text value, const struct
         return say(why, value, "must not be Host; use rewrite.host");
     for (size_t i = 0; i < ARRAY_LENGTH(framing); i++) {
         if (text_equals_nocase(value, text_of(framing[i])))
-            return say(why, value, "must not be a header that the gateway itself writes for each "
-                                   "connection");
+            return say(why, value,
+                       "must not be a header that the gateway itself writes for each "
+                       "connection");
     }
     return true;
 }
@@ -247,8 +252,9 @@ bool grammar_check_header(struct text name, struct text value, const struct chec
         return false;
     if (grammar_is_header_value(value))
         return true;
-    return say(why, value, "must be a value that a header can have: no control characters, no "
-                           "space at the ends");
+    return say(why, value,
+               "must be a value that a header can have: no control characters, no "
+               "space at the ends");
 }
 
 /* ---- the rest ---- */
@@ -258,15 +264,16 @@ bool grammar_check_name(struct text name, struct text value, const struct checks
 {
     if (resource_is_name(value))
         return true;
-    return say(why, value, "must be a name: 1 to 63 lower-case letters, digits, '.', '_' or '-', "
-                           "beginning with a letter or digit");
+    return say(why, value,
+               "must be a name: 1 to 63 lower-case letters, digits, '.', '_' or '-', "
+               "beginning with a letter or digit");
 }
 
 bool grammar_check_scope(struct text name, struct text value, const struct checks *checks,
                          struct builder *why)
 {
-    bool is_quoted = text_find_byte(value, '"') < value.length ||
-                     text_find_byte(value, '\\') < value.length;
+    bool is_quoted =
+        text_find_byte(value, '"') < value.length || text_find_byte(value, '\\') < value.length;
 
     if (grammar_is_visible(value) && !is_quoted)
         return true;
@@ -301,8 +308,7 @@ bool grammar_check_by(struct text name, struct text value, const struct checks *
     if (is_one_of(value, names, ARRAY_LENGTH(names)) ||
         grammar_parse_prefixed(value, "header:", &header))
         return true;
-    return say(why, value,
-               "must be \"consumer\", \"key\", \"ip\", \"route\" or \"header:NAME\"");
+    return say(why, value, "must be \"consumer\", \"key\", \"ip\", \"route\" or \"header:NAME\"");
 }
 
 bool grammar_check_hash_on(struct text name, struct text value, const struct checks *checks,
@@ -315,8 +321,9 @@ bool grammar_check_hash_on(struct text name, struct text value, const struct che
         grammar_parse_prefixed(value, "header:", &of) ||
         grammar_parse_prefixed(value, "cookie:", &of))
         return true;
-    return say(why, value, "must be \"client_ip\", \"consumer\", \"path\", \"header:NAME\" or "
-                           "\"cookie:NAME\"");
+    return say(why, value,
+               "must be \"client_ip\", \"consumer\", \"path\", \"header:NAME\" or "
+               "\"cookie:NAME\"");
 }
 
 bool grammar_parse_statuses(struct text t, uint16_t *first_out, uint16_t *last_out)

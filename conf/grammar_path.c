@@ -65,7 +65,8 @@ static bool check_plain(struct text path, struct builder *why)
         if (c == '?')
             return say(why, path, "must be without a query; use match.query");
         if (c == '#' || c == '\\' || c <= ' ' || c == 0x7f)
-            return say(why, path, "must be without '#', '\\', spaces and controls (a space is %20)");
+            return say(why, path,
+                       "must be without '#', '\\', spaces and controls (a space is %20)");
     }
     return check_escapes(path, why);
 }
@@ -99,8 +100,9 @@ static bool check_template(struct text path, struct builder *why)
         if (!has_brace(segment))
             continue;
         if (!route_is_variable(segment, &name))
-            return say(why, path, "must have each {name} alone in its segment, its name being "
-                                  "letters, digits and '_' (a literal brace is %7B or %7D)");
+            return say(why, path,
+                       "must have each {name} alone in its segment, its name being "
+                       "letters, digits and '_' (a literal brace is %7B or %7D)");
         if (segment.at > path.at && is_seen(path, segment.at - 1, name))
             return say(why, path, "must have each {name} once");
     }
@@ -135,13 +137,15 @@ bool grammar_check_path(struct text name, struct text value, const struct checks
     if (is_exact)
         path = text_skip(value, 1);
     if (path.length == 0 || path.at[0] != '/')
-        return say(why, value, "must be a path: \"/prefix\", \"=/exact\", \"/a/{template}\" or "
-                               "\"~regex\"");
+        return say(why, value,
+                   "must be a path: \"/prefix\", \"=/exact\", \"/a/{template}\" or "
+                   "\"~regex\"");
     if (!check_plain(path, why))
         return false;
     if (is_exact && has_brace(path))
-        return say(why, value, "must be without {name}; a template is exact by itself, leave out "
-                               "the =");
+        return say(why, value,
+                   "must be without {name}; a template is exact by itself, leave out "
+                   "the =");
     return check_template(path, why);
 }
 
@@ -167,6 +171,7 @@ bool grammar_check_location(struct text name, struct text value, const struct ch
     if (text_cut(&rest, ':', &scheme) && rest.at != NULL && scheme.length > 0 &&
         text_starts_with(rest, TEXT_OF("//")) && rest.length > 2 && is_variable_name(scheme))
         return true;
-    return say(why, value, "must be a path that begins with / or an absolute URI such as "
-                           "\"https://{host}{path}{query}\"");
+    return say(why, value,
+               "must be a path that begins with / or an absolute URI such as "
+               "\"https://{host}{path}{query}\"");
 }

@@ -69,21 +69,24 @@ static void check(void *object, struct schema_binding *b)
     bool has_quota = schema_is_set(b, "quota");
 
     if (has_rate == has_quota) {
-        schema_problem(b, "", "The limit %s must have either rate (a token bucket) or quota (a "
-                              "calendar window), %s.",
+        schema_problem(b, "",
+                       "The limit %s must have either rate (a token bucket) or quota (a "
+                       "calendar window), %s.",
                        limit->name.at, has_rate ? "not both" : "and has neither");
         return;
     }
     limit->by_what = parse_by(limit->by, &limit->by_header);
     limit->kind = has_rate ? LIMIT_RATE : LIMIT_QUOTA;
     if (has_quota && !schema_is_set(b, "period"))
-        schema_problem(b, "", "period is missing; a quota needs \"hour\", \"day\", \"week\" or "
-                              "\"month\".");
+        schema_problem(b, "",
+                       "period is missing; a quota needs \"hour\", \"day\", \"week\" or "
+                       "\"month\".");
     if (has_quota)
         limit->cost = 1;
     else if (limit->cost > limit->burst)
-        schema_problem(b, "cost", "cost must be at most burst (%lld), or no request would ever "
-                                  "pass, got %lld.",
+        schema_problem(b, "cost",
+                       "cost must be at most burst (%lld), or no request would ever "
+                       "pass, got %lld.",
                        (long long)limit->burst, (long long)limit->cost);
 }
 
@@ -105,8 +108,9 @@ void limit_check_list(struct schema_binding *b, const struct limits *limits)
             if (!text_equals(limits->items[i].name, limits->items[j].name))
                 continue;
             (void)snprintf(where, sizeof(where), "limits/%zu/name", i);
-            schema_problem(b, where, "The name %s is taken by limit %zu of the list; each must have "
-                                     "its own.",
+            schema_problem(b, where,
+                           "The name %s is taken by limit %zu of the list; each must have "
+                           "its own.",
                            limits->items[i].name.at, j);
         }
     }

@@ -27,8 +27,9 @@ static void check(void *object, struct schema_binding *b)
         if (plan->limits.items[i].by_what != LIMIT_BY_ROUTE)
             continue;
         (void)snprintf(where, sizeof(where), "limits/%zu/by", i);
-        schema_problem(b, where, "A plan's limit counts over all routes: by must not be \"route\"; "
-                                 "leave it out to count by consumer.");
+        schema_problem(b, where,
+                       "A plan's limit counts over all routes: by must not be \"route\"; "
+                       "leave it out to count by consumer.");
     }
 }
 

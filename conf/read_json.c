@@ -53,8 +53,8 @@ static bool convert(const json_t *from, struct arena *arena, unsigned depth, str
         *doc_out = (struct doc){ .type = DOC_REAL, .real = json_real_value(from) };
         return true;
     case JSON_STRING:
-        *doc_out = doc_text(arena_copy(
-            arena, text_from(json_string_value(from), json_string_length(from))));
+        *doc_out = doc_text(
+            arena_copy(arena, text_from(json_string_value(from), json_string_length(from))));
         return true;
     case JSON_ARRAY:
         return convert_list(from, arena, depth, doc_out);
@@ -106,8 +106,7 @@ static bool load(struct text json, size_t start, size_t flags, struct arena *are
     is_shallow = convert(loaded, arena, 1, doc_out);
     json_decref(loaded);
     if (!is_shallow)
-        problems_add(ps, nowhere(), "The document is nested deeper than %u levels.",
-                     DOC_DEPTH_MAX);
+        problems_add(ps, nowhere(), "The document is nested deeper than %u levels.", DOC_DEPTH_MAX);
     return is_shallow;
 }
 

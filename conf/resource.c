@@ -12,9 +12,9 @@
 #include "conf/schema.h"
 #include "conf/upstream.h"
 
-#define ALIGNMENT    16
-#define SCRATCH_SIZE 8192
-#define SET_SIZE_MAX ((size_t)64 << 20)
+#define ALIGNMENT       16
+#define SCRATCH_SIZE    8192
+#define SET_SIZE_MAX    ((size_t)64 << 20)
 #define NAME_LENGTH_MAX 63
 
 static const struct {
@@ -229,8 +229,9 @@ struct resource *resource_new(enum resource_kind kind, const struct doc *doc,
     }
     start_making(&m, source);
     if (has_other_name(&m, source))
-        problems_add(ps, m.root, "The name in the document must be %.*s, as in the address, or be "
-                                 "left out.",
+        problems_add(ps, m.root,
+                     "The name in the document must be %.*s, as in the address, or be "
+                     "left out.",
                      TEXT_ARGS(source->name));
     else
         r = make(&m, ps);

@@ -76,7 +76,8 @@ struct resources_draft *resources_draft_new(struct resources *base);
 struct resources_draft *resources_draft_new_replacing(struct resources *base);
 void resources_draft_free(struct resources_draft **d);
 
-enum resources_change { RESOURCES_SAME, RESOURCES_ADDED, RESOURCES_CHANGED };
+/* RESOURCES_TWICE: a replacing draft has one of that name already; nothing was done. */
+enum resources_change { RESOURCES_SAME, RESOURCES_ADDED, RESOURCES_CHANGED, RESOURCES_TWICE };
 
 /* Adds or replaces; takes its own count. One equal to what is there (or in base) changes nothing:
  * RESOURCES_SAME. `place` (may be NULL) is where cross-check problems are said to be; copied. */

@@ -6,7 +6,7 @@
 #include "conf/route_private.h"
 #include "conf/schema.h"
 
-#define DAY (24LL * 3600 * 1000)
+#define DAY       (24LL * 3600 * 1000)
 #define SPLIT_MAX 100
 
 static const struct field match_fields[] = {
@@ -41,8 +41,8 @@ static const struct schema match_schema = {
 };
 
 static const struct field split_fields[] = {
-    FIELD_REFERENCE(struct route_split_item, upstream, RESOURCE_UPSTREAM,
-                    .flags = FIELD_REQUIRED, .summary = "An upstream.", .example = "\"orders\""),
+    FIELD_REFERENCE(struct route_split_item, upstream, RESOURCE_UPSTREAM, .flags = FIELD_REQUIRED,
+                    .summary = "An upstream.", .example = "\"orders\""),
     FIELD_INT(struct route_split_item, weight, .flags = FIELD_REQUIRED, .minimum = 0,
               .maximum = 1000000, .summary = "Its share among the weights of the list.",
               .example = "90"),
@@ -191,8 +191,8 @@ static const struct field_choice encoded_slashes[] = {
 };
 
 static const struct field fields[] = {
-    FIELD_NAME(struct route, name, .flags = FIELD_REQUIRED,
-               .summary = "Unique name of the route.", .example = "\"orders\""),
+    FIELD_NAME(struct route, name, .flags = FIELD_REQUIRED, .summary = "Unique name of the route.",
+               .example = "\"orders\""),
     FIELD_GROUP(struct route, match, struct route_match, &match_schema,
                 .summary = "Which requests the route takes; all when not set.",
                 .example = "{\"hosts\": [\"api.example.com\"], \"paths\": [\"/orders\"]}"),
@@ -200,8 +200,7 @@ static const struct field fields[] = {
                     .summary = "Where requests go. One of `upstream`, `split`, `respond` and "
                                "`redirect` is set.",
                     .example = "\"orders\""),
-    FIELD_GROUPS(struct route, split, struct route_split_item, &split_schema,
-                 .maximum = SPLIT_MAX,
+    FIELD_GROUPS(struct route, split, struct route_split_item, &split_schema, .maximum = SPLIT_MAX,
                  .summary = "Upstreams that share the requests by weight.",
                  .example = "[{\"upstream\": \"orders\", \"weight\": 95}, {\"upstream\": "
                             "\"orders-next\", \"weight\": 5}]"),

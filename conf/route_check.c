@@ -24,12 +24,14 @@ static void check_action(struct route *route, struct schema_binding *b)
         count++;
     }
     if (count == 0)
-        schema_problem(b, "", "The route %s does nothing; it must have one of upstream, split, "
-                              "respond and redirect.",
+        schema_problem(b, "",
+                       "The route %s does nothing; it must have one of upstream, split, "
+                       "respond and redirect.",
                        route->name.at);
     else if (count > 1)
-        schema_problem(b, "", "The route %s must have only one of upstream, split, respond and "
-                              "redirect, got %u of them.",
+        schema_problem(b, "",
+                       "The route %s must have only one of upstream, split, respond and "
+                       "redirect, got %u of them.",
                        route->name.at, count);
 }
 
@@ -97,8 +99,9 @@ static void check_variable(const struct route *route, struct text braced, bool i
     struct text name;
 
     if (!route_is_variable(braced, &name)) {
-        schema_problem(b, where, "A brace in %s must be part of {name}; a literal one is %%7B or "
-                                 "%%7D.",
+        schema_problem(b, where,
+                       "A brace in %s must be part of {name}; a literal one is %%7B or "
+                       "%%7D.",
                        where);
         return;
     }

@@ -11,10 +11,10 @@
 #include "conf/base/builder.h"
 #include "conf/schema_private.h"
 
-#define PLACE_SIZE_MAX 4096
+#define PLACE_SIZE_MAX    4096
 #define SENTENCE_SIZE_MAX 4096
-#define HINT_DISTANCE 3
-#define SCRATCH_SIZE 2048
+#define HINT_DISTANCE     3
+#define SCRATCH_SIZE      2048
 
 static const struct checks strict_checks;
 

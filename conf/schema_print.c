@@ -67,8 +67,7 @@ static void add_unknown(const struct schema *schema, const struct doc *doc, stru
     }
 }
 
-struct doc schema_canonical(const struct schema *schema, const struct doc *doc,
-                            struct arena *arena)
+struct doc schema_canonical(const struct schema *schema, const struct doc *doc, struct arena *arena)
 {
     struct doc object = doc_object();
     size_t known = 0;

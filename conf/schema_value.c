@@ -8,10 +8,10 @@
 #include "conf/print_json.h"
 #include "conf/schema_private.h"
 
-#define GOT_SIZE_MAX 80
+#define GOT_SIZE_MAX    80
 #define CLAUSE_SIZE_MAX 2048
 #define LIST_LENGTH_MAX 10000
-#define FEW 16
+#define FEW             16
 
 /* ---- sentences ---- */
 
@@ -96,8 +96,9 @@ static void bind_duration(struct schema_binding *b, const struct field *field, v
     int64_t ms;
 
     if (b->step->doc->type != DOC_TEXT || !text_parse_duration(b->step->doc->text, &ms))
-        COMPLAIN(b, "must be a duration: a text of a whole number and one of the units %s, as in "
-                    "\"250ms\" or \"5s\"",
+        COMPLAIN(b,
+                 "must be a duration: a text of a whole number and one of the units %s, as in "
+                 "\"250ms\" or \"5s\"",
                  "ms, s, m, h, d");
     else
         store_number(b, field, ms, at);
@@ -109,8 +110,9 @@ static void bind_size(struct schema_binding *b, const struct field *field, void 
     int64_t bytes = doc->type == DOC_INT ? doc->integer : -1;
 
     if (doc->type != DOC_INT && !(doc->type == DOC_TEXT && text_parse_size(doc->text, &bytes)))
-        COMPLAIN(b, "must be a size: an integer of bytes, or a text of a whole number and one of "
-                    "the units %s, as in \"64k\"",
+        COMPLAIN(b,
+                 "must be a size: an integer of bytes, or a text of a whole number and one of "
+                 "the units %s, as in \"64k\"",
                  "k, M, G");
     else
         store_number(b, field, bytes, at);
@@ -148,8 +150,9 @@ static bool is_nameable(struct schema_binding *b, struct text text)
 {
     if (resource_is_name(text))
         return true;
-    COMPLAIN(b, "must be a name: 1 to %d lower-case letters, digits, '.', '_' or '-', beginning "
-                "with a letter or digit",
+    COMPLAIN(b,
+             "must be a name: 1 to %d lower-case letters, digits, '.', '_' or '-', beginning "
+             "with a letter or digit",
              63);
     return false;
 }
@@ -241,9 +244,8 @@ static void enter_item(struct schema_binding *b, struct schema_step *item, size_
 {
     const struct schema_step *list = b->step;
 
-    *item = (struct schema_step){
-        .up = list, .index = index, .doc = &list->doc->list.items[index]
-    };
+    *item =
+        (struct schema_step){ .up = list, .index = index, .doc = &list->doc->list.items[index] };
     b->step = item;
 }
 

@@ -85,10 +85,9 @@ static const struct field keepalive_fields[] = {
     FIELD_DURATION(struct upstream_keepalive, timeout, .initial = "60s", .minimum = 1,
                    .maximum = DAY, .summary = "How long an idle connection is kept.",
                    .example = "\"30s\""),
-    FIELD_INT(struct upstream_keepalive, requests, .initial = "0", .minimum = 0,
-              .maximum = 1000000000,
-              .summary = "Requests after which a connection is closed; 0: no limit.",
-              .example = "1000"),
+    FIELD_INT(
+        struct upstream_keepalive, requests, .initial = "0", .minimum = 0, .maximum = 1000000000,
+        .summary = "Requests after which a connection is closed; 0: no limit.", .example = "1000"),
 };
 
 static const struct schema keepalive_schema = {
@@ -153,8 +152,7 @@ static const struct field health_fields[] = {
     FIELD_INT(struct upstream_health, healthy_after, .initial = "2", .minimum = 1, .maximum = 100,
               .summary = "Checks in a row that must succeed before a target is used again.",
               .example = "2"),
-    FIELD_INT(struct upstream_health, unhealthy_after, .initial = "3", .minimum = 1,
-              .maximum = 100,
+    FIELD_INT(struct upstream_health, unhealthy_after, .initial = "3", .minimum = 1, .maximum = 100,
               .summary = "Checks in a row that must fail before a target is no longer used.",
               .example = "3"),
     FIELD_TEXTS(struct upstream_health, expect, .initial = "200-399", .minimum = 1, .maximum = 50,
@@ -232,8 +230,7 @@ static const struct field fields[] = {
                  .flags = FIELD_REQUIRED, .minimum = 1, .maximum = 10000,
                  .summary = "Where requests go.",
                  .example = "[{\"address\": \"10.0.0.5:8080\", \"weight\": 2}]"),
-    FIELD_CHOICE(struct upstream, balance, enum upstream_balance, balances,
-                 .initial = "random_two",
+    FIELD_CHOICE(struct upstream, balance, enum upstream_balance, balances, .initial = "random_two",
                  .summary = "How a target is chosen: in turn by weight (`round_robin`), with the "
                             "fewest requests in flight (`least_requests`), the better of two "
                             "taken at random (`random_two`), or by a value of the request "
@@ -249,18 +246,17 @@ static const struct field fields[] = {
     FIELD_OPTIONAL(struct upstream, tls, struct upstream_tls, &tls_schema,
                    .summary = "TLS to the targets; plain when not set.",
                    .example = "{\"server_name\": \"orders.internal\"}"),
-    FIELD_DURATION(struct upstream, connect_timeout, .initial = "1s", .minimum = 1,
-                   .maximum = HOUR, .summary = "How long to wait for a TCP and TLS connection.",
+    FIELD_DURATION(struct upstream, connect_timeout, .initial = "1s", .minimum = 1, .maximum = HOUR,
+                   .summary = "How long to wait for a TCP and TLS connection.",
                    .example = "\"500ms\""),
     FIELD_DURATION(struct upstream, response_timeout, .initial = "15s", .minimum = 1,
                    .maximum = DAY,
                    .summary = "How long to wait for the head of the response, once the request "
                               "was sent.",
                    .example = "\"5s\""),
-    FIELD_DURATION(struct upstream, idle_timeout, .initial = "60s", .minimum = 1,
-                   .maximum = 7 * DAY,
-                   .summary = "How long nothing may come or go during an exchange.",
-                   .example = "\"30s\""),
+    FIELD_DURATION(
+        struct upstream, idle_timeout, .initial = "60s", .minimum = 1, .maximum = 7 * DAY,
+        .summary = "How long nothing may come or go during an exchange.", .example = "\"30s\""),
     FIELD_GROUP(struct upstream, keepalive, struct upstream_keepalive, &keepalive_schema,
                 .summary = "Connections kept for further requests.",
                 .example = "{\"idle\": 128, \"timeout\": \"30s\"}"),
@@ -302,8 +298,9 @@ static void check(void *object, struct schema_binding *b)
 
     derive_hash(up);
     if (up->balance == UPSTREAM_HASH && up->hash_on.length == 0)
-        schema_problem(b, "", "hash_on is missing: balance \"hash\" needs \"client_ip\", "
-                              "\"consumer\", \"path\", \"header:NAME\" or \"cookie:NAME\".");
+        schema_problem(b, "",
+                       "hash_on is missing: balance \"hash\" needs \"client_ip\", "
+                       "\"consumer\", \"path\", \"header:NAME\" or \"cookie:NAME\".");
     map_init(&seen);
     for (size_t i = 0; i < up->targets.count; i++) {
         char where[64];
@@ -312,8 +309,9 @@ static void check(void *object, struct schema_binding *b)
         if (before == NULL)
             continue;
         (void)snprintf(where, sizeof(where), "targets/%zu/address", i);
-        schema_problem(b, where, "The address %s is that of target %zu too; each may be there once "
-                                 "(a larger share is a weight).",
+        schema_problem(b, where,
+                       "The address %s is that of target %zu too; each may be there once "
+                       "(a larger share is a weight).",
                        up->targets.items[i].address.at, (size_t)(uintptr_t)before - 1);
     }
     map_fini(&seen);
