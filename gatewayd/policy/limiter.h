@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limiter.h - takes tokens for a request from all the limits it is under, or from none.
+ *
+ * Limits are compiled into sets (a route's, a plan's) that a snapshot holds; the buckets behind
+ * them belong to the limiter, survive every snapshot and are found by what they are called: plan
+ * or route, its name, the limit's name and the subject. Changed numbers keep the bucket.
+ *
+ * Control makes sets, keeps house (limiter_tidy) and saves quotas; workers take. A request whose
+ * buckets are known costs a hash and a few atomics for each: no lock, no allocation, no call.
+ */
+#ifndef GATEWAYD_POLICY_LIMITER_H
+#define GATEWAYD_POLICY_LIMITER_H
+
+#include "conf/base/address.h"
+#include "conf/base/arena.h"
+#include "conf/base/list.h"
+#include "conf/limit.h"
+#include "gatewayd/policy/limits_port.h"
+#include "gatewayd/policy/turns.h"
+
+struct limiter;
+struct limiter_set;
+
+#define LIMITER_LOCAL_MOST 100000 /* buckets of subjects that peers choose: addresses, headers */
+
+struct limiter_settings {
+    struct turns *turns;         /* workers: thread i is worker i */
+    size_t strangers_most;       /* 0: LIMITER_LOCAL_MOST */
+    struct limits_port *port;    /* NULL: the buckets are this process's own */
+    struct bucket_holder holder; /* with a port: who this process is */
+    /* With a port. Runs limiter_on_wanted() on the port's thread; any thread; NULL without. */
+    void (*post_wanted)(void *arg);
+    /* Runs limiter_on_answered(limiter, worker) on that worker's thread; from the port's. */
+    void (*post_answered)(void *arg, size_t worker);
+    void *arg;
+};
+
+/* Lifetime: process. */
+struct limiter *limiter_new(const struct limiter_settings *settings);
+void limiter_free(struct limiter **l); /* no worker may be left, sets may be */
+
+/* ---- sets (control) ---- */
+
+enum limiter_scope { LIMITER_ROUTE, LIMITER_PLAN };
+
+/* The limits of a route or plan. Counted; NULL when there are none. The numbers are in force at
+ * once, also for older sets of the same name. Nothing is borrowed. */
+struct limiter_set *limiter_set_new(struct limiter *l, enum limiter_scope scope, struct text owner,
+                                    const struct limits *limits);
+struct limiter_set *limiter_set_ref(struct limiter_set *set); /* any thread, NULL too */
+void limiter_set_unref(struct limiter_set **set);             /* any thread, NULL too */
+size_t limiter_set_count(const struct limiter_set *set);      /* 0 for NULL */
+
+/* ---- workers ---- */
+
+/* Who a request is from. `header` answers with the value of a header of the request ("" or absent:
+ * an empty text); borrowed for the call. */
+typedef struct text limiter_header_fn(void *arg, struct text name);
+struct limiter_who {
+    struct text consumer; /* empty: nobody known */
+    struct text key;      /* its id; empty: none */
+    const struct address *client;
+    limiter_header_fn *header;
+    void *arg;
+};
+
+/* The time of now: monotonic in ns (CLOCK_MONOTONIC), and ms since the epoch. */
+struct limiter_now {
+    int64_t monotonic;
+    int64_t wall;
+};
+
+enum limiter_verdict {
+    LIMITER_ALLOWED,
+    LIMITER_DENIED,
+    LIMITER_WAIT, /* holds nothing; `on_answered` is called when to try again */
+};
+
+/* One limit as it applied; q and w of RateLimit-Policy, r and t of RateLimit. */
+struct limiter_item {
+    struct text name; /* the set's */
+    int64_t quota;
+    int64_t window;    /* s */
+    int64_t remaining; /* whole tokens, of this node's knowledge; 0 exactly when denied */
+    int64_t reset;     /* s until it is full, or until one can be taken when denied */
+    bool denied;
+};
+
+/* Texts are those of the sets: as long as the request holds them. */
+struct limiter_result {
+    struct limiter_item *items; /* in the arena; the tightest first */
+    size_t count;
+    int64_t retry_after;               /* s, rounded up, at least 1; 0 unless denied */
+    const struct limiter_item *denied; /* the one that denies longest; NULL unless denied */
+};
+
+struct limiter_wait;
+typedef void limiter_answered_fn(struct limiter_wait *wait);
+
+/* Lifetime: exchange, embedded. */
+struct limiter_wait {
+    struct list node;
+    limiter_answered_fn *on_answered;
+    void *lease;
+};
+void limiter_wait_init(struct limiter_wait *wait, limiter_answered_fn *on_answered);
+
+/* What a request is under. `wait` as initialised above; without a port it may be NULL. */
+struct limiter_request {
+    const struct limiter_set *route; /* may be NULL */
+    const struct limiter_set *plan;  /* may be NULL */
+    struct limiter_who who;
+    struct limiter_wait *wait;
+};
+
+/* On worker `worker`'s thread; enters its turn. *result_out is filled unless it answers
+ * LIMITER_WAIT; a request under no limit is allowed with no items. After LIMITER_WAIT call it
+ * again from on_answered (which is called from the loop, once); a stage that stops waiting calls
+ * limiter_stop_waiting() and denies or retries as it likes. */
+enum limiter_verdict limiter_take(struct limiter *l, size_t worker,
+                                  const struct limiter_request *request, struct limiter_now now,
+                                  struct arena *arena, struct limiter_result *result_out);
+void limiter_stop_waiting(struct limiter *l, size_t worker, struct limiter_wait *wait);
+
+void limiter_on_answered(struct limiter *l, size_t worker); /* posted, on the worker's thread */
+
+/* ---- the port's thread ---- */
+
+void limiter_on_wanted(struct limiter *l);
+void limiter_tick(struct limiter *l); /* each 10 ms or so: holds that end, returns */
+
+/* ---- control ---- */
+
+struct limiter_counts {
+    size_t buckets;
+    size_t strangers; /* of subjects that peers choose */
+    size_t leased;    /* gatewayd_limit_mode{mode="shared"} */
+    size_t divided;   /* mode="divided"; without a port both are 0 */
+    uint64_t crowded; /* requests counted in a bucket of their limit's strangers for want of room */
+};
+void limiter_count(const struct limiter *l, struct limiter_counts *out);
+
+/* Ends full buckets, gives memory back, grows the table: bounded work, each 100 ms or so. */
+void limiter_tidy(struct limiter *l, struct limiter_now now);
+
+/* Quota counters, for the store to keep: calls `save` with those that changed since the last
+ * call (`all`: every one). Both texts borrowed for the call. Only the newest value counts. */
+typedef void limiter_save_fn(void *arg, struct text identity, struct text value);
+void limiter_save(struct limiter *l, bool all, int64_t wall, limiter_save_fn *save, void *arg);
+
+/* One saved counter, before workers start. False: it says nothing to us, or is of a window that is
+ * over (then it need not be kept). */
+bool limiter_load(struct limiter *l, struct text identity, struct text value, int64_t wall);
+
+#endif
