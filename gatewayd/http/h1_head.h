@@ -35,22 +35,51 @@ struct h1_cursor {
     unsigned count; /* header lines so far */
 };
 
-/* Moves the slices of `headers` that lie in `length` bytes at `from` to the same place in `to`. */
+/* Moves the slices that lie in `length` bytes at `from` to the same place in `to`. */
 void h1_head_move(struct headers *headers, const char *from, size_t length, const char *to);
 void h1_head_move_text(struct text *t, const char *from, size_t length, const char *to);
 
+/* The bytes that may be looked at: `buffer` up to the limit. */
+struct text h1_head_visible(struct text buffer, const struct h1_limits *limits);
+
+/* Whether the line at hand is worth parsing: it is new, or the rest of it has come, or no more may
+ * come. False: H1_MORE. */
+MUST_USE bool h1_head_has_line(struct h1_cursor *cursor, struct text visible,
+                               const struct h1_limits *limits);
+
+/* The line at hand turned out incomplete: H1_MORE, or H1_BAD with `too_large` at the limit. */
+MUST_USE enum h1_parse h1_head_wait(struct h1_cursor *cursor, struct text visible,
+                                    const struct h1_limits *limits, enum refusal too_large,
+                                    enum refusal *refusal_out);
+
 /* Reads header lines from cursor->line on, up to and including the empty line (cursor->line is
- * behind it then). `buffer` is whole; what is past limits->header_bytes is not looked at. */
-MUST_USE enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text buffer,
+ * behind it then). */
+MUST_USE enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text visible,
                                              const struct h1_limits *limits,
                                              struct headers *headers, enum refusal *refusal_out);
 
 /* The value of a Content-Length: one decimal number below 2^63. */
 MUST_USE bool h1_head_parse_length(struct text value, uint64_t *length_out);
 
-/* Marks as removed what the Connection lines name (RFC 9110 §7.6.1). Fields that are for every
- * recipient (the numbered ones that are not hop-by-hop) cannot be named away: such a name is
- * ignored. */
-void h1_head_drop_nominated(struct headers *headers);
+/* Content-Length and Transfer-Encoding: BODY_LENGTH with a length, BODY_CHUNKED, or BODY_NONE if
+ * neither is there. */
+struct h1_framing {
+    bool is_chunked;
+    bool has_length;
+    uint64_t length;
+};
+MUST_USE enum refusal h1_head_parse_framing(const struct headers *headers, bool is_1_0,
+                                            struct h1_framing *framing_out);
+
+/* Options in Connection. */
+enum { H1_OPTION_CLOSE = 1, H1_OPTION_KEEP_ALIVE = 2, H1_OPTION_UPGRADE = 4 };
+
+/* The options of all Connection lines; what else they name is marked as removed (RFC 9110 §7.6.1).
+ * Fields that are for every recipient (the numbered ones that are not hop-by-hop) cannot be named
+ * away: such a name is ignored. */
+MUST_USE enum refusal h1_head_parse_connection(struct headers *headers, unsigned *options_out);
+
+/* Whether an Upgrade line names websocket. */
+bool h1_head_names_websocket(const struct headers *headers);
 
 #endif

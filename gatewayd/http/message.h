@@ -14,8 +14,9 @@
 
 #define METHODS                                                                                    \
     METHOD(GET)                                                                                    \
-    METHOD(HEAD) METHOD(POST) METHOD(PUT) METHOD(DELETE) METHOD(CONNECT) METHOD(OPTIONS)           \
-        METHOD(TRACE) METHOD(PATCH)
+    METHOD(HEAD)                                                                                   \
+    METHOD(POST)                                                                                   \
+    METHOD(PUT) METHOD(DELETE) METHOD(CONNECT) METHOD(OPTIONS) METHOD(TRACE) METHOD(PATCH)
 
 enum method {
 #define METHOD(name) METHOD_##name,

@@ -2,8 +2,8 @@
 /*
  * request_id.h - X-Request-Id: 128 random bits in hex, or what a trusted proxy gave.
  *
- * The generator is per thread, seeded from the kernel: fast, unpredictable enough not to collide,
- * not for secrets.
+ * Random bits are drawn from the kernel, many at a time for each thread: cheap, and not to be
+ * foreseen.
  */
 #ifndef GATEWAYD_HTTP_REQUEST_ID_H
 #define GATEWAYD_HTTP_REQUEST_ID_H
