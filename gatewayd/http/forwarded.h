@@ -28,9 +28,9 @@ struct address forwarded_find_client(const struct headers *headers, const struct
                                      bool peer_is_trusted,
                                      const struct forwarded_networks *trusted);
 
-/* The hop that this node is. */
+/* The hop that this node is. The texts live as long as the headers: slices of them are added. */
 struct forwarded_hop {
-    const struct address *peer;
+    struct text peer_ip; /* as address_print_ip prints it; empty for a unix socket */
     bool peer_is_trusted;
     bool is_tls;           /* how the peer reached us */
     struct text authority; /* what it asked for */

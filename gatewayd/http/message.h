@@ -12,18 +12,18 @@
 #include "conf/base/text.h"
 #include "gatewayd/http/headers.h"
 
+/* clang-format off */
 #define METHODS                                                                                    \
-    METHOD(GET)                                                                                    \
-    METHOD(HEAD)                                                                                   \
-    METHOD(POST)                                                                                   \
-    METHOD(PUT) METHOD(DELETE) METHOD(CONNECT) METHOD(OPTIONS) METHOD(TRACE) METHOD(PATCH)
+    METHOD(GET) METHOD(HEAD) METHOD(POST) METHOD(PUT) METHOD(DELETE) METHOD(CONNECT)               \
+    METHOD(OPTIONS) METHOD(TRACE) METHOD(PATCH)
 
 enum method {
 #define METHOD(name) METHOD_##name,
     METHODS
 #undef METHOD
-        METHOD_OTHER, /* any other token: look at .method_name */
+    METHOD_OTHER, /* any other token: look at .method_name */
 };
+/* clang-format on */
 
 enum http_version { HTTP_1_0, HTTP_1_1, HTTP_2 };
 
