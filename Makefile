@@ -182,11 +182,64 @@ fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functio
 	+$(MAKE) BUILD=build-asan OPT=-O1 SAN=address,undefined fuzz-replay-build
 	@tests/fuzz/run-replay build-asan
 
-## ---- the house ---------------------------------------------------------------------------------
+## ---- checks ------------------------------------------------------------------------------------
+
+.PHONY: test lint docs docs-check format coverage print-cppflags
+test: ## everything: installs what tests need, builds, ends in "N passed, N failed"
+	@tests/run
+
+lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck, spelling ...
+	@tests/deps lint
+	@tests/lint/run --build $(BUILD)
+
+# The references in the rooms are printed by the tables they describe.
+docs: $(filter %/schema-docs,$(PROGRAMS)) ## write the generated references again
+	$(if $<,$< > conf/README.md)
+docs-check: $(filter %/schema-docs,$(PROGRAMS))
+	$(if $<,@$< | diff -u conf/README.md - || { echo "conf/README.md is not current: make docs"; exit 1; })
+
+format: ## clang-format over all C
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+coverage: ## unit tests and stories, instrumented; the report is build-coverage/report/index.html
+	@tests/deps test
+	@tests/deps lint
+	+$(MAKE) BUILD=build-coverage OPT=-O0 COVERAGE=--coverage all unit-build
+	@tests/coverage build-coverage
+
+print-cppflags:
+	@echo $(CPPFLAGS)
+
+## ---- running and installing --------------------------------------------------------------------
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+
+.PHONY: run bench install
+run: ## on a fresh machine: install what is needed, build, start a node with two demo services
+	@tests/deps run
+	+@$(MAKE) --no-print-directory all
+	@packaging/demo/run.sh $(BUILD)
+
+bench: ## CPU per request beside nginx and HAProxy, on the same work
+	@tests/deps bench
+	+@$(MAKE) --no-print-directory all
+	@tests/bench/run $(BUILD)
+
+install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, the documentation
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
+	    $(DESTDIR)$(PREFIX)/share/doc/gatewayd
+	install -m 0755 $(BUILD)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
+	install -m 0755 $(BUILD)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
+	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/gatewayd
+	for room in $(ROOMS); do [ ! -f $$room/README.md ] || \
+	    install -m 0644 $$room/README.md $(DESTDIR)$(PREFIX)/share/doc/gatewayd/$$room.md; done
 
 .PHONY: clean help
 clean: ## remove everything built
 	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' Makefile | sort | \
-	    while IFS="$$(printf '\t')" read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
+	    while IFS="$$(printf '\t')" read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo '  BUILD=folder  SAN=sanitizers  OPT=-O2  CC=gcc|clang  V=1  TESTS=name'

@@ -11,12 +11,12 @@
 
 #include <stddef.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
-#define NORETURN __attribute__((noreturn))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+#define MUST_USE                            __attribute__((warn_unused_result))
+#define PRINTF_LIKE(format_at, args_at)     __attribute__((format(printf, format_at, args_at)))
+#define NORETURN                            __attribute__((noreturn))
+#define LIKELY(x)                           __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)                         __builtin_expect(!!(x), 0)
+#define ARRAY_LENGTH(a)                     (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #define MUST(cond) (LIKELY(cond) ? (void)0 : must_fail(__FILE__, __LINE__, __func__, #cond))

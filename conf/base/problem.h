@@ -41,7 +41,8 @@ bool problems_is_empty(const struct problems *ps);
 void problems_add(struct problems *ps, struct place place, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* "FILE:LINE: PATH: SENTENCE" or "PATH: SENTENCE", as -t and gatewayctl print it, without newline. */
+/* "FILE:LINE: PATH: SENTENCE" or "PATH: SENTENCE", as -t and gatewayctl print it, without newline.
+ */
 struct builder;
 void problem_print(const struct problem *p, struct builder *b);
 

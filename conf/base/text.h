@@ -30,7 +30,7 @@ struct text {
         "" literal, sizeof(literal) - 1                                                            \
     }
 #define TEXT_OF(literal) ((struct text)TEXT(literal))
-#define TEXT_EMPTY ((struct text){ NULL, 0 })
+#define TEXT_EMPTY       ((struct text){ NULL, 0 })
 
 static inline struct text text_from(const char *at, size_t length)
 {

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The legs of `make test`, one after the other; the counts of all are added.
+
+  tests/run [LEG…]
+
+Each leg is commands to run and a way to count: JUnit reports, or the line "name: N passed, N failed"
+that our own runners end in. A leg that cannot be built, crashes, hangs or counts nothing is one
+failure more, so that a broken leg can never look like a green one.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+JOBS = str(os.cpu_count() or 2)
+ASAN = ["BUILD=build-asan", "OPT=-O1", "SAN=address,undefined"]
+TSAN = ["BUILD=build-tsan", "OPT=-O1", "SAN=thread"]
+LINE = re.compile(r"^\w+: (\d+) passed, (\d+) failed$", re.M)
+STORIES = pathlib.Path("tests/e2e")
+
+
+class Counts:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.failures = []
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.failures += other.failures
+
+
+class Broken(Exception):
+    """A leg that could not be run to its end."""
+
+
+def run(command, timeout, env=None, log=None):
+    """(status, output); the whole process group ends with the command or the timeout."""
+    full = dict(os.environ, **(env or {}))
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        full.pop(name, None)
+    process = subprocess.Popen(command, env=full, stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+                               start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(2)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        output, _ = process.communicate()
+        raise Broken(f"{' '.join(command)}: still running after {timeout} s\n{output[-4000:]}") from None
+    if log is not None:
+        log.write_text(output)
+    return process.returncode, output
+
+
+def make(*args, timeout=900):
+    status, output = run(["make", "-s", "-j" + JOBS, *args], timeout)
+    if status != 0:
+        raise Broken(f"make {' '.join(args)} failed:\n{output[-6000:]}")
+
+
+def counts_of_line(status, output):
+    """Of a runner of ours."""
+    counts = Counts()
+    lines = LINE.findall(output)
+    if not lines:
+        raise Broken(f"it ended without counting, with status {status}:\n{output[-6000:]}")
+    counts.passed, counts.failed = map(int, lines[-1])
+    if counts.failed or status:
+        counts.failures.append(output[-12000:])
+        counts.failed = max(counts.failed, 1)
+    return counts
+
+
+def counts_of_junit(report, status, output):
+    """Of pytest; skipped cases count as neither."""
+    counts = Counts()
+    if not report.exists():
+        raise Broken(f"no report, status {status}:\n{output[-6000:]}")
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        bad = [e for e in case if e.tag in ("failure", "error")]
+        if bad:
+            counts.failed += 1
+            counts.failures.append(f"{case.get('classname')}.{case.get('name')}\n"
+                                   + (bad[0].text or bad[0].get("message") or "")[-3000:])
+        elif case.find("skipped") is None:
+            counts.passed += 1
+    if status != 0 and counts.failed == 0:
+        counts.failed = 1
+        counts.failures.append(f"pytest ended with status {status}:\n{output[-4000:]}")
+    return counts
+
+
+def has_module(name):
+    return subprocess.run(["/usr/bin/python3", "-c", f"import {name}"], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+def sanitizer_environment(reports):
+    """Whatever a program of ours does wrong is written to a file in `reports`."""
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    suppressions = pathlib.Path("tests/tsan.supp").resolve()
+    return {
+        "ASAN_OPTIONS": f"detect_leaks=1:log_path={reports}/asan",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={reports}/ubsan",
+        "TSAN_OPTIONS": f"second_deadlock_stack=1:suppressions={suppressions}:log_path={reports}/tsan",
+    }
+
+
+def counts_of_reports(reports):
+    """Each report is a failure, whether or not a story noticed."""
+    counts = Counts()
+    for path in sorted(reports.iterdir()):
+        counts.failed += 1
+        counts.failures.append(f"{path.name}\n{path.read_text(errors='replace')[:6000]}")
+    return counts
+
+
+def stories(build, sanitizer, *, marked=None, timeout=600):
+    """tests/e2e against the programs in `build`; `marked` keeps those with that mark."""
+    if not list(STORIES.glob("test_*.py")):
+        return Counts()
+    report = pathlib.Path(build) / "e2e.xml"
+    report.unlink(missing_ok=True)
+    reports = (pathlib.Path(build) / "reports").resolve()
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+               f"--junitxml={report}", "--tb=short", str(STORIES)]
+    if has_module("xdist"):
+        command += ["-n", str(min(4, max(2, int(JOBS)))), "--dist", "loadfile"]
+    if marked:
+        command += ["-m", marked]
+    env = {"GATEWAYD_BUILD_DIR": build, "GATEWAYD_SANITIZER": sanitizer,
+           "PYTHONDONTWRITEBYTECODE": "1", **sanitizer_environment(reports)}
+    status, output = run(command, timeout, env, pathlib.Path(build) / "e2e.log")
+    if status == 5 and marked:  # nothing is marked
+        return Counts()
+    counts = counts_of_junit(report, status, output)
+    counts.add(counts_of_reports(reports))
+    return counts
+
+
+def unit(build):
+    return counts_of_line(*run(["tests/unit/run", "--build", build], 300))
+
+
+def leg_build():
+    make("all", "unit-build")
+    counts = Counts()
+    counts.passed = 1
+    return counts
+
+
+def leg_unit():
+    return unit("build")
+
+
+def leg_lint():
+    return counts_of_line(*run(["tests/lint/run", "--fast"], 120))
+
+
+def leg_stories():
+    return stories("build", "")
+
+
+def leg_unit_asan():
+    make(*ASAN, "all", "unit-build")
+    return unit("build-asan")
+
+
+def leg_fuzz():
+    make(*ASAN, "fuzz-replay-build")
+    return counts_of_line(*run(["tests/fuzz/run-replay", "build-asan"], 300))
+
+
+def leg_stories_asan():
+    return stories("build-asan", "address", marked="sanitize")
+
+
+def leg_unit_tsan():
+    make(*TSAN, "all", "unit-build")
+    return unit("build-tsan")
+
+
+def leg_stories_tsan():
+    return stories("build-tsan", "thread", marked="sanitize")
+
+
+LEGS = [
+    ("build", leg_build), ("unit", leg_unit), ("lint", leg_lint), ("stories", leg_stories),
+    ("unit-asan", leg_unit_asan), ("fuzz", leg_fuzz), ("stories-asan", leg_stories_asan),
+    ("unit-tsan", leg_unit_tsan), ("stories-tsan", leg_stories_tsan),
+]
+
+
+def run_leg(name, leg):
+    begin = time.monotonic()
+    try:
+        counts = leg()
+    except Broken as why:
+        counts = Counts()
+        counts.failed = 1
+        counts.failures.append(str(why))
+    word = "FAIL" if counts.failed else "ok  "
+    print(f"{word} {name}: {counts.passed} passed, {counts.failed} failed"
+          f" ({time.monotonic() - begin:.0f} s)", flush=True)
+    for text in counts.failures:
+        print("\n".join("     " + line for line in text.rstrip().splitlines()), flush=True)
+    return counts
+
+
+def main():
+    wanted = sys.argv[1:]
+    unknown = set(wanted) - {name for name, _ in LEGS}
+    if unknown:
+        print(f"no such leg: {', '.join(sorted(unknown))}; there are "
+              + ", ".join(name for name, _ in LEGS))
+        return 2
+    shutil.rmtree("tests/e2e/__pycache__", ignore_errors=True)
+    total = Counts()
+    for name, leg in LEGS:
+        if not wanted or name in wanted:
+            total.add(run_leg(name, leg))
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
