@@ -22,7 +22,8 @@ void log_writer_reopen(void);
 /* Returns when everything logged before the call is written (at most a second). */
 void log_writer_flush(void);
 
-/* Writes what is left and ends the thread; logging is synchronous again. */
+/* Writes what is left and ends the thread; logging is synchronous again. When all other threads
+ * have ended. */
 void log_writer_stop(void);
 
 #endif

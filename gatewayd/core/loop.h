@@ -47,9 +47,10 @@ struct loop {
     struct loop_burial *burials;
     size_t burial_count;
     size_t burial_size;
-    struct event wake; /* the timer wheel's next look */
-    uint64_t wake_at;  /* ms, UINT64_MAX: not armed */
-    uint64_t wheel_ms; /* the wheel is processed up to here */
+    struct event wake;  /* the timer wheel's next look */
+    uint64_t wake_at;   /* ms when the wheel must be looked at; UINT64_MAX: never */
+    bool wake_is_stale; /* .wake is not armed for .wake_at */
+    uint64_t wheel_ms;  /* the wheel is processed up to here */
     uint64_t wheel_filled[LOOP_WHEEL_LEVELS];
     struct list wheel[LOOP_WHEEL_LEVELS][LOOP_WHEEL_SLOTS];
 };

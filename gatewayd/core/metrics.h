@@ -46,10 +46,12 @@ enum metrics_scope {
 #define METRICS_BOUND_COUNT     17
 #define METRICS_HISTOGRAM_CELLS (METRICS_BOUND_COUNT + 2)
 
-/* The value of METRIC_x is the place of its first cell. */
+/* The value of METRIC_x is the place of its first cell. Names that end in _ only set the count
+ * right. */
 enum metric {
-#define SCOPE_BEGIN(scope)
-#define SCOPE_END(scope)
+#define SCOPE_BEGIN(scope)                                                                         \
+    METRICS_##scope##_FIRST_, METRICS_##scope##_A_ = METRICS_##scope##_FIRST_ - 1,
+#define SCOPE_END(scope)                METRICS_##scope##_END_, METRICS_##scope##_B_ = METRICS_##scope##_END_ - 1,
 #define COUNTER(id, name, labels, help) METRIC_##id,
 #define GAUGE(id, name, labels, help)   METRIC_##id,
 #define HISTOGRAM(id, name, labels, help)                                                          \

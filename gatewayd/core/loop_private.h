@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop_private.h - between loop.c and loop_timer.c.
+ */
+#ifndef GATEWAYD_CORE_LOOP_PRIVATE_H
+#define GATEWAYD_CORE_LOOP_PRIVATE_H
+
+#include "gatewayd/core/loop.h"
+
+void loop_wheel_init(struct loop *loop);
+
+/* Fires what is due by the loop's clock and notes when to look again. */
+void loop_wheel_advance(struct loop *loop);
+
+#endif
