@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control.h - the control thread: it owns the configuration in force, the workers, the tables that
+ * outlive configurations, readiness, draining and signals.
+ *
+ * Lifetime: process. One of it. Control thread only, every function, unless it says otherwise: other
+ * threads post to control_mailbox().
+ */
+#ifndef GATEWAYD_CONTROL_H
+#define GATEWAYD_CONTROL_H
+
+#include "conf/node.h"
+#include "conf/resources.h"
+#include "gatewayd/core/mailbox.h"
+#include "gatewayd/policy/credentials.h"
+
+struct control;
+struct health;
+struct limiter;
+struct listen_table;
+struct resolve;
+struct snapshot;
+
+/* ---- what it owns, for services. Borrowed, as long as the process. -------------------------- */
+
+struct loop *control_loop(struct control *c);
+struct mailbox *control_mailbox(struct control *c);            /* any thread may post */
+const struct node_config *control_node(const struct control *c); /* until the next reload */
+struct credentials *control_credentials(struct control *c);    /* control is its one writer */
+struct limiter *control_limiter(struct control *c);
+struct listen_table *control_listeners(struct control *c);
+struct resolve *control_resolve(struct control *c);
+struct health *control_health(struct control *c);
+unsigned control_workers(const struct control *c);
+
+/* The configuration in force; NULL while there is none yet. Until the loop's turn ends. */
+const struct snapshot *control_snapshot(const struct control *c);
+
+/* ---- publishing ----------------------------------------------------------------------------- */
+
+/* How publishing ended; `reason` is a sentence when it failed (the configuration before stays in
+ * force, the node is behind), else empty. From the loop, never from inside control_publish. */
+typedef void control_published_fn(void *arg, bool is_in_force, struct text reason);
+
+/* Compiles `resources` (its own count is taken) in slices, hands it to every worker, and calls
+ * `done` (may be NULL) when every worker runs on it, or on a later one: of revisions that arrive
+ * while one is being compiled only the newest is, and all of them are answered by it. `revision` is
+ * what is shown as in force. */
+void control_publish(struct control *c, struct resources *resources, uint64_t revision,
+                     control_published_fn *done, void *arg);
+
+/* The keys with this handle were revoked (credentials_revoke): ends every tunnel and long response
+ * that began with it, on every worker. `done` (may be NULL) when every worker has. */
+typedef void control_done_fn(void *arg);
+void control_end_key(struct control *c, struct key_handle handle, control_done_fn *done, void *arg);
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+enum control_state { CONTROL_STARTING, CONTROL_READY, CONTROL_DRAINING, CONTROL_BEHIND };
+const char *control_state_name(enum control_state state); /* "starting", … */
+
+struct control_status {
+    enum control_state state;
+    bool is_ready;        /* what /readyz says: ready or behind */
+    uint64_t revision;    /* in force */
+    struct text reason;   /* CONTROL_BEHIND: why the newest could not be applied; borrowed */
+    int64_t started_at;   /* ms since the epoch */
+    uint64_t connections; /* of clients, open now */
+    uint64_t exchanges;   /* being worked on now */
+    uint64_t streams;     /* of them, tunnels */
+    uint64_t memory_bytes;
+};
+struct control_status control_status(const struct control *c);
+
+/* The store is behind for a reason of its own (a revision it cannot read); empty: no longer. */
+void control_set_behind(struct control *c, struct text reason);
+
+/* Stops being ready; every answer from now on says Connection: close; listeners stay open. And
+ * back. `address` (host:port as a listener is configured, or a listener's name) is kept for draining
+ * one address; empty: the node. False: no listener of that address or name. */
+MUST_USE bool control_drain(struct control *c, struct text address);
+MUST_USE bool control_undrain(struct control *c, struct text address);
+
+/* As SIGTERM: drains, then ends the process with `status`. */
+void control_quit(struct control *c, int status);
+
+/* ---- main ----------------------------------------------------------------------------------- */
+
+/* Takes its own count of `node`. `file` is where it was read from, for SIGHUP. */
+struct control *control_new(struct node_config *node, const char *file);
+void control_free(struct control **c);
+
+/* Checks what the node configuration names for gatewayd itself (certificates) and every service
+ * (-t). */
+MUST_USE bool control_check(const struct node_config *node, struct problems *ps);
+
+/* Binds, starts services and workers, runs until it is told to end, stops everything. Returns the
+ * exit status. */
+MUST_USE int control_run(struct control *c);
+
+#endif
