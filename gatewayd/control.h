@@ -3,8 +3,8 @@
  * control.h - the control thread: it owns the configuration in force, the workers, the tables that
  * outlive configurations, readiness, draining and signals.
  *
- * Lifetime: process. One of it. Control thread only, every function, unless it says otherwise: other
- * threads post to control_mailbox().
+ * Lifetime: process. One of it. Control thread only, every function, unless it says otherwise:
+ * other threads post to control_mailbox().
  */
 #ifndef GATEWAYD_CONTROL_H
 #define GATEWAYD_CONTROL_H
@@ -24,9 +24,9 @@ struct snapshot;
 /* ---- what it owns, for services. Borrowed, as long as the process. -------------------------- */
 
 struct loop *control_loop(struct control *c);
-struct mailbox *control_mailbox(struct control *c);            /* any thread may post */
+struct mailbox *control_mailbox(struct control *c);              /* any thread may post */
 const struct node_config *control_node(const struct control *c); /* until the next reload */
-struct credentials *control_credentials(struct control *c);    /* control is its one writer */
+struct credentials *control_credentials(struct control *c);      /* control is its one writer */
 struct limiter *control_limiter(struct control *c);
 struct listen_table *control_listeners(struct control *c);
 struct resolve *control_resolve(struct control *c);
@@ -76,8 +76,8 @@ struct control_status control_status(const struct control *c);
 void control_set_behind(struct control *c, struct text reason);
 
 /* Stops being ready; every answer from now on says Connection: close; listeners stay open. And
- * back. `address` (host:port as a listener is configured, or a listener's name) is kept for draining
- * one address; empty: the node. False: no listener of that address or name. */
+ * back. `address` (host:port as a listener is configured, or a listener's name) is kept for
+ * draining one address; empty: the node. False: no listener of that address or name. */
 MUST_USE bool control_drain(struct control *c, struct text address);
 MUST_USE bool control_undrain(struct control *c, struct text address);
 
