@@ -199,6 +199,7 @@ static void complain_unknown(struct schema_binding *b, struct text name)
     const char *nearest = schema_nearest(b->schema, name);
     char where[256];
 
+    b->unknown++;
     (void)snprintf(where, sizeof(where), "%.*s", TEXT_ARGS(text_first(name, 200)));
     if (nearest != NULL)
         schema_problem(b, where, "There is no field %s in %s; did you mean %s?", where,
@@ -310,11 +311,17 @@ static void bind_missing(struct schema_binding *b, char *object)
     }
 }
 
+/* Problems that leave the object unfit for the rules between its fields. */
+static size_t count_bad(const struct schema_binding *b)
+{
+    return b->ps->count + b->ps->dropped - b->unknown;
+}
+
 void schema_bind_object(struct schema_binding *b, const struct schema *schema, void *object)
 {
     const struct schema *schema_above = b->schema;
     unsigned long set_above = b->set;
-    size_t problems_before = b->ps->count + b->ps->dropped;
+    size_t bad_before = count_bad(b);
 
     MUST(schema->count <= SCHEMA_FIELDS_MAX);
     memset(object, 0, schema->size);
@@ -327,7 +334,7 @@ void schema_bind_object(struct schema_binding *b, const struct schema *schema, v
     b->set = 0;
     bind_written(b, b->step->doc, object);
     bind_missing(b, object);
-    if (schema->check != NULL && b->ps->count + b->ps->dropped == problems_before)
+    if (schema->check != NULL && count_bad(b) == bad_before)
         schema->check(object, b);
     b->schema = schema_above;
     b->set = set_above;

@@ -13,7 +13,7 @@
 struct schema_binding;
 
 /* Rules between fields, and members derived from others: called once all rows are bound without a
- * problem of their own. Reports with schema_problem. */
+ * problem of their own (unknown fields do not count). Reports with schema_problem. */
 typedef void schema_check_fn(void *object, struct schema_binding *b);
 
 struct schema {

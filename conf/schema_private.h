@@ -24,6 +24,7 @@ struct schema_binding {
     struct problems *ps;
     const struct schema_step *step;
     unsigned long set; /* bits of the rows of `schema` that were written */
+    size_t unknown;    /* problems that were unknown fields */
 };
 
 #define SCHEMA_FIELDS_MAX 64
