@@ -80,6 +80,7 @@ static void check_integer(struct expanding *x, const struct source *s, struct te
                           bool is_hex, bool is_long)
 {
     uint64_t value;
+    const char *prefix = is_hex ? "0x" : "";
     bool is_number = is_hex ? text_parse_hex_u64(digits, &value) : text_parse_u64(digits, &value);
 
     if (is_number && (is_long ? value <= INT64_MAX : value <= INT32_MAX))
