@@ -114,10 +114,14 @@ $(BUILD)/.flags: force
 	@echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS_ALL))' | cmp -s - $@ || \
 	    echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS_ALL))' > $@
 
+# The list is a prerequisite so that a source that went away leaves the library too.
 define room_library
-$(BUILD)/lib$(1).a: $(call objects,$($(1)_SOURCES))
+$(BUILD)/lib$(1).list: force
+	@mkdir -p $$(@D)
+	@echo '$($(1)_SOURCES)' | cmp -s - $$@ || echo '$($(1)_SOURCES)' > $$@
+$(BUILD)/lib$(1).a: $(call objects,$($(1)_SOURCES)) $(BUILD)/lib$(1).list
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && ar rcsD $$@ $$^
+	$$(Q)rm -f $$@ && ar rcsD $$@ $$(filter %.o,$$^)
 endef
 $(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(eval $(call room_library,$(room)))))
 
@@ -237,7 +241,7 @@ install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, the documentation
 
 .PHONY: clean help
 clean: ## remove everything built
-	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage
+	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-clang
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' Makefile | sort | \
 	    while IFS="$$(printf '\t')" read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done

@@ -135,6 +135,7 @@ static void add_problem(struct schema_binding *b, const char *where, const char 
     builder_fini(&path);
 }
 
+PRINTF_LIKE(4, 0)
 static void add_formatted(struct schema_binding *b, const char *where, bool is_named,
                           const char *format, va_list args)
 {
