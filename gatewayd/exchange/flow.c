@@ -7,11 +7,15 @@
  */
 #include "gatewayd/exchange/flow.h"
 
-/* How many pieces one run passes on: a fast pair of peers must not keep the loop to itself. The
- * source's socket is still readable then, so the loop comes back to it. */
-#define FLOW_STEPS 8
+/* At most this much is moved into the pipe at once. */
+#define SPLICE_MAX (256 * 1024)
 
-enum step { STEP_MOVED, STEP_WAIT_SOURCE, STEP_WAIT_SINK, STEP_NOT_POSSIBLE, STEP_ENDED };
+enum step {
+    STEP_MOVED,
+    STEP_COPY, /* not possible this way, or no longer */
+    STEP_WAIT_SINK,
+    STEP_BROKEN, /* the sink */
+};
 
 void flow_init(struct flow *f, struct source *source, struct sink *sink, uint64_t limit)
 {
@@ -65,7 +69,7 @@ static bool follow(struct flow *f, struct text *piece, bool *is_last)
     return true;
 }
 
-/* One piece through user space. FLOW_DONE with `moved_out` set means: go on. */
+/* One piece through user space. FLOW_DONE without is_done means: go on. */
 static enum flow_result copy_piece(struct flow *f, struct text piece, bool is_last)
 {
     size_t taken = 0;
@@ -88,56 +92,121 @@ static enum flow_result copy_piece(struct flow *f, struct text piece, bool is_la
     if (io == IO_AGAIN) {
         return wait_for_sink(f);
     }
-    if (is_last) {
-        return finish(f);
+    return is_last ? finish(f) : FLOW_DONE;
+}
+
+/* Pulls and copies once. */
+static enum flow_result copy_step(struct flow *f)
+{
+    struct text piece;
+    bool is_last = false;
+
+    switch (f->source->type->peek(f->source, &piece, &is_last)) {
+    case PULL_WAIT:
+        return FLOW_WAIT;
+    case PULL_BROKEN:
+        return FLOW_SOURCE_BROKEN;
+    case PULL_END:
+        return end_sink(f);
+    case PULL_READY:
+        break;
     }
-    return FLOW_DONE;
+    return copy_piece(f, piece, is_last);
+}
+
+/* ---- splicing ----------------------------------------------------------------------------- */
+
+static void give_pipe(struct flow *f)
+{
+    if (f->pipe != NULL) {
+        socket_pipe_give(f->pipes, f->pipe);
+        f->pipe = NULL;
+    }
+}
+
+/* From the socket into the pipe. False: nothing came that way; copying finds out why. */
+static bool fill_pipe(struct flow *f, struct socket *from, uint64_t length)
+{
+    size_t moved = 0;
+    enum io io =
+        socket_splice_in(from, f->pipe, length < SPLICE_MAX ? (size_t)length : SPLICE_MAX, &moved);
+
+    if (io == IO_DONE || io == IO_AGAIN) {
+        f->source->type->spliced(f->source, moved);
+    }
+    return io == IO_DONE && moved > 0;
+}
+
+/* From the pipe to the other socket. */
+static enum step drain_pipe(struct flow *f, struct socket *to, bool more)
+{
+    size_t moved = 0;
+    enum io io = socket_splice_out(to, f->pipe, more, &moved);
+
+    if (io == IO_BROKEN || io == IO_EOF) {
+        return STEP_BROKEN;
+    }
+    f->moved += moved;
+    f->sink->type->spliced(f->sink, moved, io == IO_AGAIN);
+    if (io == IO_AGAIN) {
+        return STEP_WAIT_SINK;
+    }
+    return STEP_MOVED;
 }
 
 /* Moves what the kernel can move by itself. */
 static enum step splice_step(struct flow *f)
 {
     uint64_t length = 0;
-    size_t moved = 0;
 
-    if (f->follow != NULL) {
-        return STEP_NOT_POSSIBLE;
-    }
-    struct socket *from = f->source->type->splice_from(f->source, &length);
-    if (from == NULL || length > f->limit - f->moved) {
-        return STEP_NOT_POSSIBLE;
+    if (f->pipes == NULL || f->follow != NULL) {
+        return STEP_COPY;
     }
     struct socket *to = f->sink->type->splice_to(f->sink);
     if (to == NULL) {
-        return STEP_NOT_POSSIBLE;
+        return STEP_COPY;
     }
-    (void)moved;
-    return STEP_NOT_POSSIBLE;
+    if (f->pipe != NULL && f->pipe->filled > 0) {
+        return drain_pipe(f, to, true);
+    }
+    struct socket *from = f->source->type->splice_from(f->source, &length);
+    if (from == NULL || length > f->limit - f->moved) {
+        return STEP_COPY;
+    }
+    if (f->pipe == NULL) {
+        f->pipe = socket_pipe_take(f->pipes);
+    }
+    if (f->pipe == NULL || !fill_pipe(f, from, length)) {
+        return STEP_COPY;
+    }
+    return drain_pipe(f, to, f->pipe->filled < length);
+}
+
+void flow_fini(struct flow *f)
+{
+    give_pipe(f);
 }
 
 enum flow_result flow_run(struct flow *f)
 {
     MUST(!f->is_done);
     f->is_waiting_for_sink = false;
-    for (unsigned i = 0; i < FLOW_STEPS; i++) {
-        struct text piece;
-        bool is_last = false;
+    for (;;) {
+        enum flow_result result;
 
-        (void)splice_step;
-        switch (f->source->type->peek(f->source, &piece, &is_last)) {
-        case PULL_WAIT:
-            return FLOW_WAIT;
-        case PULL_BROKEN:
-            return FLOW_SOURCE_BROKEN;
-        case PULL_END:
-            return end_sink(f);
-        case PULL_READY:
+        switch (splice_step(f)) {
+        case STEP_MOVED:
+            continue;
+        case STEP_WAIT_SINK:
+            return wait_for_sink(f);
+        case STEP_BROKEN:
+            return FLOW_SINK_BROKEN;
+        case STEP_COPY:
             break;
         }
-        enum flow_result result = copy_piece(f, piece, is_last);
+        result = copy_step(f);
         if (result != FLOW_DONE || f->is_done) {
             return result;
         }
     }
-    return FLOW_WAIT;
 }

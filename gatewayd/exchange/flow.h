@@ -13,12 +13,12 @@
 #include "gatewayd/http/codec.h"
 
 enum flow_result {
-    FLOW_WAIT,          /* called again by on_body or on_writable */
-    FLOW_DONE,          /* the last byte was taken by the sink */
+    FLOW_WAIT, /* called again by on_body or on_writable */
+    FLOW_DONE, /* the last byte was taken by the sink */
     FLOW_SOURCE_BROKEN,
     FLOW_SINK_BROKEN,
-    FLOW_TOO_LARGE,     /* more than the limit: nothing past it was passed on */
-    FLOW_REFUSED,       /* the follower said no */
+    FLOW_TOO_LARGE, /* more than the limit: nothing past it was passed on */
+    FLOW_REFUSED,   /* the follower said no */
 };
 
 /* Looks at a piece before it is passed on; how many of its bytes may pass now (0: none), or
@@ -32,14 +32,19 @@ struct flow {
     uint64_t limit;         /* UINT64_MAX: none */
     flow_follow_fn *follow; /* NULL: none */
     void *follow_arg;
+    struct socket_pipes *pipes; /* set after flow_init to allow splicing; NULL: copy */
+    struct socket_pipe *pipe;   /* in use, or NULL */
     bool is_done;
     bool is_waiting_for_sink; /* the last run stopped because the sink was full */
 };
 
 void flow_init(struct flow *f, struct source *source, struct sink *sink, uint64_t limit);
 
-/* Moves what can be moved now (bounded, so that one large body cannot starve the loop: then it asks
- * to be run again through the source). */
+/* Gives the pipe back. Safe on a zeroed flow. */
+void flow_fini(struct flow *f);
+
+/* Moves what can be moved now. Sources read a bounded number of times per event, so one large body
+ * cannot keep the loop. Not to be called again after a result other than FLOW_WAIT. */
 MUST_USE enum flow_result flow_run(struct flow *f);
 
 #endif

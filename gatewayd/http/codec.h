@@ -70,8 +70,10 @@ struct sink_type {
      * peer allows none). */
     enum io (*end)(struct sink *s, const struct headers *trailers);
 
-    struct socket *(*splice_to)(struct sink *s); /* NULL unless plain, unframed and all flushed */
-    void (*spliced)(struct sink *s, uint64_t length);
+    /* NULL unless plain, unframed and all flushed. After a splice `spliced` accounts what was
+     * moved; is_blocked: there was more, on_writable follows. */
+    struct socket *(*splice_to)(struct sink *s);
+    void (*spliced)(struct sink *s, uint64_t length, bool is_blocked);
 };
 
 /* ---- downstream --------------------------------------------------------------------------- */
@@ -80,22 +82,22 @@ struct sink_type {
 struct down_peer {
     struct address peer; /* of the socket, or as a trusted PROXY header said */
     bool is_tls;
-    bool is_trusted;     /* the socket's peer is in trusted_proxies */
+    bool is_trusted;                      /* the socket's peer is in trusted_proxies */
     const struct down_listener *listener; /* the user's; NULL for the admin server's */
 };
 
 struct down {
     const struct down_type *type;
     const struct down_user *user;
-    void *owner;                  /* the user's; set by on_begin */
+    void *owner; /* the user's; set by on_begin */
     const struct down_peer *peer;
-    struct request_head *head;    /* the owner's memory, filled by the codec */
-    struct arena *arena;          /* the owner's: paths that had to be changed, trailers */
-    struct buffer *head_buffer;   /* what the head's slices point into: the codec's reference, until
-                                     release; an owner that needs the head longer takes its own */
+    struct request_head *head;  /* the owner's memory, filled by the codec */
+    struct arena *arena;        /* the owner's: paths that had to be changed, trailers */
+    struct buffer *head_buffer; /* what the head's slices point into: the codec's reference, until
+                                   release; an owner that needs the head longer takes its own */
     struct source *request_body;
     struct sink *answer_body;
-    struct socket *socket;        /* for what is asked of it (TLS version, local address) */
+    struct socket *socket; /* for what is asked of it (TLS version, local address) */
 
     /* After PULL_BROKEN: what the client may be answered (408, 400, 431), or 0 if it is gone. */
     unsigned broken_status;
@@ -138,7 +140,8 @@ struct down_user {
 
     void (*on_body)(struct down *d);     /* after PULL_WAIT */
     void (*on_writable)(struct down *d); /* after IO_AGAIN */
-    void (*on_gone)(struct down *d);     /* the client went away, or a deadline of the connection passed */
+    void (*on_gone)(
+        struct down *d); /* the client went away, or a deadline of the connection passed */
 
     /* Nothing came of on_begin (the connection ended inside the head): take the memory back. */
     void (*on_abandoned)(struct down *d);
@@ -149,29 +152,29 @@ struct down_user {
 enum up_failure {
     UP_CONNECT_REFUSED, /* no connection: nothing was sent */
     UP_CONNECT_TIMEOUT,
-    UP_TLS,             /* handshake or verification failed: nothing was sent */
-    UP_STALE,           /* a kept connection turned out closed before a byte of the answer, and the
-                           request cannot have been read */
-    UP_RESET,           /* closed or reset before the head of the answer was complete */
-    UP_TIMEOUT,         /* response_timeout */
-    UP_MALFORMED,       /* not HTTP, or not to be trusted */
-    UP_TRUNCATED,       /* the body ended early (after the head) */
-    UP_IDLE,            /* idle_timeout between bytes of the body */
+    UP_TLS,       /* handshake or verification failed: nothing was sent */
+    UP_STALE,     /* a kept connection turned out closed before a byte of the answer, and the
+                     request cannot have been read */
+    UP_RESET,     /* closed or reset before the head of the answer was complete */
+    UP_TIMEOUT,   /* response_timeout */
+    UP_MALFORMED, /* not HTTP, or not to be trusted */
+    UP_TRUNCATED, /* the body ended early (after the head) */
+    UP_IDLE,      /* idle_timeout between bytes of the body */
 };
 
 struct up {
     const struct up_type *type;
     const struct up_user *user;
     void *owner;
-    struct response_head *head;   /* the owner's memory, set before `send`, filled by the codec: zeroed
-                                     but for its headers' room */
-    struct arena *arena;          /* the owner's, set before `send`: trailers */
-    struct buffer *head_buffer;   /* what the head's slices point into: the codec's reference, until
-                                     release */
+    struct response_head *head; /* the owner's memory, set before `send`, filled by the codec:
+                                   zeroed but for its headers' room */
+    struct arena *arena;        /* the owner's, set before `send`: trailers */
+    struct buffer *head_buffer; /* what the head's slices point into: the codec's reference, until
+                                   release */
     struct sink *request_body;
     struct source *answer_body;
     struct socket *socket;
-    bool is_reused;               /* on a kept connection */
+    bool is_reused; /* on a kept connection */
 };
 
 struct up_type {
@@ -185,8 +188,8 @@ struct up_type {
 };
 
 struct up_user {
-    void (*on_connected)(struct up *u);  /* unless up_open found a kept connection */
-    void (*on_interim)(struct up *u);    /* a 1xx head is in u->head (not 101), valid for the call */
+    void (*on_connected)(struct up *u); /* unless up_open found a kept connection */
+    void (*on_interim)(struct up *u);   /* a 1xx head is in u->head (not 101), valid for the call */
     void (*on_head)(struct up *u);
     void (*on_body)(struct up *u);
     void (*on_writable)(struct up *u);

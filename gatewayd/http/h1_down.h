@@ -25,19 +25,19 @@ struct h1_server {
     struct loop *loop;
     struct buffer_pool *buffers;
     const struct down_user *user;
-    void *user_data;               /* for the user: the worker, or the admin server */
-    size_t header_bytes;           /* max.header_bytes */
-    unsigned headers;              /* max.headers */
-    int64_t header_timeout_ms;     /* from the first byte of a head to its end */
-    int64_t body_timeout_ms;       /* between bytes of a request's body, or of an answer taken */
-    int64_t idle_timeout_ms;       /* between requests; to the first byte of the first */
-    bool is_draining;              /* every answer from now on says Connection: close */
-    struct list connections;       /* of struct h1_down, for shutting down and counting */
+    void *user_data;           /* for the user: the worker, or the admin server */
+    size_t header_bytes;       /* max.header_bytes */
+    unsigned headers;          /* max.headers */
+    int64_t header_timeout_ms; /* from the first byte of a head to its end */
+    int64_t body_timeout_ms;   /* between bytes of a request's body, or of an answer taken */
+    int64_t idle_timeout_ms;   /* between requests; to the first byte of the first */
+    bool is_draining;          /* every answer from now on says Connection: close */
+    struct list connections;   /* of struct h1_down, for shutting down and counting */
     size_t connection_count;
-    size_t idle_count;             /* of them, between requests */
-    uint64_t request_count;        /* heads read, ever */
+    size_t idle_count;                      /* of them, between requests */
+    uint64_t request_count;                 /* heads read, ever */
     void (*on_closed)(struct h1_server *s); /* one connection fewer; may be NULL */
-    struct pool turns;             /* private: one for each request being read or answered */
+    struct pool turns; /* private: one for each request being read or answered */
 };
 
 void h1_server_init(struct h1_server *s);

@@ -19,14 +19,14 @@ struct up_pool;
 struct up_origin {
     void *key;
     struct address address;
-    struct tls_client *tls;       /* NULL: plain. Counted by the connection. */
-    struct text server_name;      /* for TLS; lives as long as `key` */
-    int64_t connect_timeout_ms;   /* TCP and TLS */
-    int64_t response_timeout_ms;  /* from the request sent to the head of the answer */
-    int64_t idle_timeout_ms;      /* between bytes of the body */
-    unsigned keep_idle;           /* idle connections kept for this origin */
+    struct tls_client *tls;      /* NULL: plain. Counted by the connection. */
+    struct text server_name;     /* for TLS; lives as long as `key` */
+    int64_t connect_timeout_ms;  /* TCP and TLS */
+    int64_t response_timeout_ms; /* from the request sent to the head of the answer */
+    int64_t idle_timeout_ms;     /* between bytes of the body */
+    unsigned keep_idle;          /* idle connections kept for this origin */
     int64_t keep_timeout_ms;
-    uint64_t keep_requests;       /* 0: no limit */
+    uint64_t keep_requests; /* 0: no limit */
 
     /* Every connection counts on `key`: opened when up_open makes one, closed when it is gone
      * (from the loop, on this thread). May be NULL. */

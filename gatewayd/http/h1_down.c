@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* h1_down.c - the life of a client's connection: see h1_down.h. */
+#include "gatewayd/http/h1_down_private.h"
+
+#include "conf/base/mem.h"
+#include "gatewayd/net/tls.h"
+
+/* How long an answer is still worked on after the client ended its side: some do that to say that
+ * no other request follows, most because they went away. */
+#define HALF_CLOSED_MS 5000
+
+/* What is read and dropped after an answer so that the connection can be kept, or so that the
+ * answer is not lost to a reset. */
+#define SKIP_MAX   65536
+#define LINGER_MAX (1024 * 1024)
+
+/* While the upstream works there is nothing for a connection to wait for. */
+#define NO_DEADLINE_MS (24 * 3600 * 1000)
+
+static void read_requests(struct h1_down *c);
+
+void h1_server_init(struct h1_server *s)
+{
+    list_init(&s->connections);
+    s->connection_count = 0;
+    s->idle_count = 0;
+    s->request_count = 0;
+    pool_init(&s->turns, sizeof(struct h1_down_turn), 256);
+}
+
+void h1_server_fini(struct h1_server *s)
+{
+    MUST(list_is_empty(&s->connections));
+    pool_fini(&s->turns);
+}
+
+struct h1_server *h1_down_server(const struct down *d)
+{
+    return CONTAINER_OF(d, struct h1_down_turn, down)->connection->server;
+}
+
+/* ---- states ------------------------------------------------------------------------------- */
+
+static void enter(struct h1_down *c, enum h1_down_state state)
+{
+    if (c->state == H1_DOWN_IDLE) {
+        c->server->idle_count--;
+    }
+    c->state = state;
+    if (state == H1_DOWN_IDLE) {
+        c->server->idle_count++;
+    }
+}
+
+void h1_down_touch(struct h1_down *c, int64_t ms)
+{
+    loop_timer_start(&c->deadline, (uint64_t)ms);
+}
+
+static void free_connection(void *arg)
+{
+    struct h1_down *c = arg;
+    MEM_FREE(&c);
+}
+
+/* The socket is closed already, or is closed here. */
+void h1_down_close(struct h1_down *c)
+{
+    struct h1_server *s = c->server;
+
+    if (c->state == H1_DOWN_CLOSED) {
+        return;
+    }
+    enter(c, H1_DOWN_CLOSED);
+    MUST(c->turn == NULL);
+    socket_close(&c->socket);
+    h1_input_fini(&c->input);
+    loop_timer_stop(&c->deadline);
+    loop_task_cancel(&c->next);
+    list_remove(&c->node);
+    s->connection_count--;
+    loop_bury(s->loop, c, free_connection);
+    if (s->on_closed != NULL) {
+        s->on_closed(s);
+    }
+}
+
+/* ---- turns -------------------------------------------------------------------------------- */
+
+/* Before the user waits for the body the client is told to send it; when the body is broken the
+ * user finds what the client may be told. */
+static void on_pull(struct h1_reader *r, enum pull pull)
+{
+    struct h1_down_turn *t = CONTAINER_OF(r, struct h1_down_turn, reader);
+
+    if (pull == PULL_WAIT && t->wants_continue) {
+        t->wants_continue = false;
+        if (!t->is_answered) {
+            t->is_cut = !h1_writer_put(&t->writer, TEXT_OF("HTTP/1.1 100 Continue\r\n\r\n"));
+        }
+    }
+    if (pull == PULL_BROKEN && r->state == H1_READER_MALFORMED) {
+        t->down.broken_status = refusal_status(r->refusal);
+        t->down.broken_sentence = refusal_sentence(r->refusal).at;
+    }
+}
+
+static void begin_turn(struct h1_down *c)
+{
+    struct h1_server *s = c->server;
+    struct h1_down_turn *t = pool_take(&s->turns);
+    struct h1_limits limits = { s->header_bytes, s->headers, s->header_bytes };
+
+    memset(t, 0, sizeof(*t));
+    t->connection = c;
+    t->down.type = &h1_down_type;
+    t->down.user = s->user;
+    t->down.peer = &c->peer;
+    t->down.socket = &c->socket;
+    h1_reader_init(&t->reader, &c->input, &c->socket, s->buffers);
+    h1_writer_init(&t->writer, &c->socket, s->buffers);
+    t->reader.hook = on_pull;
+    t->down.request_body = &t->reader.source;
+    t->down.answer_body = &t->writer.sink;
+    c->turn = t;
+    enter(c, H1_DOWN_HEAD);
+    h1_down_touch(c, s->header_timeout_ms);
+    s->user->on_begin(&t->down);
+    h1_request_init(&t->parser, t->down.head, t->down.arena, &limits);
+}
+
+static void free_turn(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    c->turn = NULL;
+    h1_writer_fini(&t->writer);
+    buffer_unref(&t->down.head_buffer);
+    pool_give(&c->server->turns, t);
+}
+
+static void abandon(struct h1_down *c)
+{
+    c->server->user->on_abandoned(&c->turn->down);
+    free_turn(c);
+    h1_down_close(c);
+}
+
+/* The head is refused: the user answers, then the connection ends. */
+static void refuse(struct h1_down *c, unsigned status, const char *sentence)
+{
+    struct h1_down_turn *t = c->turn;
+
+    t->is_bad = true;
+    t->down.head_buffer = c->input.buffer == NULL ? NULL : buffer_ref(c->input.buffer);
+    enter(c, H1_DOWN_EXCHANGE);
+    h1_down_touch(c, c->server->body_timeout_ms);
+    c->server->user->on_bad_request(&t->down, status, sentence);
+}
+
+static void take_request(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+    struct request_head *head = t->down.head;
+
+    c->server->request_count++;
+    h1_input_use(&c->input, t->parser.length);
+    t->down.head_buffer = buffer_ref(c->input.buffer);
+    h1_input_trim(&c->input);
+    h1_reader_start(&t->reader, head->framing, head->body_length, t->down.arena);
+    t->reader.may_read = !socket_is_drained(&c->socket);
+    t->wants_continue = head->expect_continue && !h1_reader_has_ended(&t->reader);
+    enter(c, H1_DOWN_EXCHANGE);
+    h1_down_touch(c, h1_reader_has_ended(&t->reader) ? NO_DEADLINE_MS : c->server->body_timeout_ms);
+    c->server->user->on_request(&t->down);
+}
+
+/* One step with what is buffered. False: more bytes are needed. */
+static bool parse(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    switch (h1_request_parse(&t->parser, h1_input_text(&c->input))) {
+    case H1_MORE:
+        return false;
+    case H1_DONE:
+        take_request(c);
+        return true;
+    case H1_BAD:
+        refuse(c, refusal_status(t->parser.refusal), refusal_sentence(t->parser.refusal).at);
+        return true;
+    }
+    return false;
+}
+
+/* Only empty lines so far: not yet a request, and no reason to hold a turn. */
+static bool has_begun(const struct h1_down *c)
+{
+    return c->turn != NULL && h1_request_has_begun(&c->turn->parser);
+}
+
+/* Parses what is buffered, request after request, as long as each is answered at once. */
+static void read_requests(struct h1_down *c)
+{
+    while ((c->state == H1_DOWN_IDLE || c->state == H1_DOWN_HEAD) &&
+           !h1_input_is_empty(&c->input)) {
+        if (c->state == H1_DOWN_IDLE) {
+            begin_turn(c);
+        }
+        if (!parse(c)) {
+            return;
+        }
+    }
+}
+
+/* ---- the end of a turn -------------------------------------------------------------------- */
+
+static void on_next(void *arg)
+{
+    struct h1_down *c = arg;
+
+    if (c->state == H1_DOWN_IDLE) {
+        read_requests(c);
+    }
+}
+
+static void become_idle(struct h1_down *c)
+{
+    enter(c, H1_DOWN_IDLE);
+    if (c->is_half_closed && h1_input_is_empty(&c->input)) {
+        h1_down_close(c);
+        return;
+    }
+    h1_down_touch(c, c->server->idle_timeout_ms);
+    socket_resume_read(&c->socket);
+    if (!h1_input_is_empty(&c->input)) {
+        loop_defer(c->server->loop, &c->next);
+    }
+}
+
+/* Reads and drops the rest of a body. False: it is not all here yet. */
+static bool skip(struct h1_down *c)
+{
+    struct h1_reader *r = &c->turn->reader;
+
+    for (;;) {
+        struct text piece;
+        bool is_last;
+
+        switch (r->source.type->peek(&r->source, &piece, &is_last)) {
+        case PULL_READY:
+            r->source.type->consume(&r->source, piece.length);
+            break;
+        case PULL_WAIT:
+            return false;
+        case PULL_END:
+        case PULL_BROKEN:
+            return true;
+        }
+    }
+}
+
+static void finish_skip(struct h1_down *c)
+{
+    bool is_whole = h1_reader_has_ended(&c->turn->reader);
+
+    free_turn(c);
+    if (is_whole) {
+        become_idle(c);
+    } else {
+        h1_down_close(c);
+    }
+}
+
+static void start_skip(struct h1_down *c)
+{
+    enter(c, H1_DOWN_SKIP);
+    h1_down_touch(c, c->server->body_timeout_ms);
+    if (skip(c)) {
+        finish_skip(c);
+    }
+}
+
+/* The rest of the body is known to be short, and the client was not told to wait before sending. */
+static bool can_skip(const struct h1_down_turn *t)
+{
+    return t->reader.state == H1_READER_OPEN && t->reader.framing == BODY_LENGTH &&
+           t->reader.left <= SKIP_MAX && !t->wants_continue;
+}
+
+/* Ends a connection whose answer went out whole: not so that a reset overtakes it. */
+static void close_politely(struct h1_down *c)
+{
+    free_turn(c);
+    if (socket_is_open(&c->socket) && !c->is_half_closed) {
+        socket_close_lingering(&c->socket, LINGER_MAX);
+    }
+    h1_down_close(c);
+}
+
+static void close_visibly(struct h1_down *c)
+{
+    free_turn(c);
+    if (socket_is_open(&c->socket)) {
+        socket_reset(&c->socket);
+    }
+    h1_down_close(c);
+}
+
+void h1_down_end_turn(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    if (t->is_cut || !h1_writer_has_ended(&t->writer)) {
+        close_visibly(c);
+        return;
+    }
+    if (t->closes || t->is_upgraded) {
+        close_politely(c);
+        return;
+    }
+    if (h1_reader_try_end(&t->reader)) {
+        free_turn(c);
+        become_idle(c);
+        return;
+    }
+    if (can_skip(t)) {
+        start_skip(c);
+        return;
+    }
+    close_politely(c);
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static void on_ready(void *arg)
+{
+    struct h1_down *c = arg;
+
+    if (!socket_is_ready(&c->socket)) {
+        h1_down_close(c);
+        return;
+    }
+    enter(c, H1_DOWN_IDLE);
+    h1_down_touch(c, c->server->idle_timeout_ms);
+}
+
+/* Bytes of a head. */
+static void read_head(struct h1_down *c)
+{
+    if (!h1_input_has_room(&c->input) && !h1_input_try_grow(&c->input, c->server->buffers)) {
+        refuse(c, refusal_status(REFUSAL_HEAD_TOO_LARGE),
+               refusal_sentence(REFUSAL_HEAD_TOO_LARGE).at);
+        return;
+    }
+    switch (h1_input_read(&c->input, &c->socket, c->server->buffers)) {
+    case IO_DONE:
+        read_requests(c);
+        return;
+    case IO_AGAIN:
+        h1_input_trim(&c->input);
+        return;
+    case IO_EOF:
+    case IO_BROKEN:
+        if (c->turn != NULL) {
+            abandon(c);
+        } else {
+            h1_down_close(c);
+        }
+        return;
+    }
+}
+
+static void gone(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    t->is_cut = true;
+    socket_pause_read(&c->socket);
+    c->server->user->on_gone(&t->down);
+}
+
+/* The request was read whole: what comes is the next one, or the end. */
+static void read_ahead(struct h1_down *c)
+{
+    if (!h1_input_is_empty(&c->input)) {
+        socket_pause_read(&c->socket);
+        return;
+    }
+    switch (h1_input_read(&c->input, &c->socket, c->server->buffers)) {
+    case IO_DONE:
+        return;
+    case IO_AGAIN:
+        h1_input_trim(&c->input);
+        return;
+    case IO_EOF:
+        h1_input_trim(&c->input);
+        c->is_half_closed = true;
+        socket_pause_read(&c->socket);
+        h1_down_touch(c, HALF_CLOSED_MS);
+        return;
+    case IO_BROKEN:
+        gone(c);
+        return;
+    }
+}
+
+/* Bytes of a request's body, or of an upgraded connection. */
+static void read_body(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    if (!h1_reader_on_readable(&t->reader)) {
+        return;
+    }
+    h1_down_touch(c, t->is_upgraded ? NO_DEADLINE_MS : c->server->body_timeout_ms);
+    c->server->user->on_body(&t->down);
+    if (c->turn == t) {
+        h1_reader_after_body(&t->reader);
+    }
+}
+
+static void read_skipped(struct h1_down *c)
+{
+    (void)h1_reader_on_readable(&c->turn->reader);
+    socket_resume_read(&c->socket);
+    if (skip(c)) {
+        finish_skip(c);
+    }
+}
+
+static void on_readable(void *arg)
+{
+    struct h1_down *c = arg;
+
+    switch (c->state) {
+    case H1_DOWN_IDLE:
+    case H1_DOWN_HEAD:
+        read_head(c);
+        return;
+    case H1_DOWN_EXCHANGE:
+        if (c->turn->is_bad || c->turn->is_cut) {
+            socket_pause_read(&c->socket);
+        } else if (h1_reader_has_ended(&c->turn->reader)) {
+            read_ahead(c);
+        } else {
+            read_body(c);
+        }
+        return;
+    case H1_DOWN_SKIP:
+        read_skipped(c);
+        return;
+    case H1_DOWN_HANDSHAKE:
+    case H1_DOWN_CLOSED:
+        return;
+    }
+}
+
+static void on_writable(void *arg)
+{
+    struct h1_down *c = arg;
+
+    if (c->state != H1_DOWN_EXCHANGE) {
+        return;
+    }
+    h1_down_touch(c, c->server->body_timeout_ms);
+    if (h1_writer_on_writable(&c->turn->writer)) {
+        c->server->user->on_writable(&c->turn->down);
+    }
+}
+
+/* ---- deadlines ---------------------------------------------------------------------------- */
+
+static void body_is_late(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    t->down.broken_status = 408;
+    t->down.broken_sentence = "The body of the request did not come in time.";
+    if (h1_reader_fail(&t->reader, H1_READER_LATE)) {
+        c->server->user->on_body(&t->down);
+    }
+}
+
+static void exchange_is_late(struct h1_down *c)
+{
+    struct h1_down_turn *t = c->turn;
+
+    if (t->is_cut) {
+        return;
+    }
+    if (t->writer.is_blocked || c->is_half_closed || t->is_bad) {
+        gone(c);
+    } else if (t->reader.is_wanted && !t->is_upgraded) {
+        body_is_late(c);
+    } else {
+        h1_down_touch(c, NO_DEADLINE_MS);
+    }
+}
+
+static void on_deadline(void *arg)
+{
+    struct h1_down *c = arg;
+
+    switch (c->state) {
+    case H1_DOWN_HANDSHAKE:
+    case H1_DOWN_IDLE:
+        h1_down_close(c);
+        return;
+    case H1_DOWN_HEAD:
+        if (has_begun(c)) {
+            refuse(c, 408, "The head of the request did not come in time.");
+        } else {
+            abandon(c);
+        }
+        return;
+    case H1_DOWN_EXCHANGE:
+        exchange_is_late(c);
+        return;
+    case H1_DOWN_SKIP:
+        free_turn(c);
+        h1_down_close(c);
+        return;
+    case H1_DOWN_CLOSED:
+        return;
+    }
+}
+
+/* ---- the beginning and the end ------------------------------------------------------------ */
+
+static const struct socket_handlers handlers = {
+    .on_ready = on_ready,
+    .on_readable = on_readable,
+    .on_writable = on_writable,
+};
+
+void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
+                   struct tls_server *tls)
+{
+    struct h1_down *c = mem_new(sizeof(*c));
+
+    c->server = s;
+    c->peer = *peer;
+    c->state = H1_DOWN_HANDSHAKE;
+    list_add_last(&s->connections, &c->node);
+    s->connection_count++;
+    loop_timer_init(&c->deadline, s->loop, on_deadline, c);
+    loop_task_init(&c->next, on_next, c);
+    socket_init(&c->socket, s->loop, &handlers, c);
+    socket_open(&c->socket, fd, &peer->peer);
+    if (tls == NULL) {
+        enter(c, H1_DOWN_IDLE);
+        h1_down_touch(c, s->idle_timeout_ms);
+        return;
+    }
+    h1_down_touch(c, s->header_timeout_ms);
+    if (socket_start_tls_server(&c->socket, tls) == IO_BROKEN) {
+        h1_down_close(c);
+    }
+}
+
+void h1_server_close_idle(struct h1_server *s)
+{
+    LIST_EACH_SAFE (node, next, &s->connections) {
+        struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
+        if (c->state == H1_DOWN_IDLE || c->state == H1_DOWN_HANDSHAKE) {
+            h1_down_close(c);
+        }
+    }
+}
+
+void h1_server_close_all(struct h1_server *s)
+{
+    LIST_EACH_SAFE (node, next, &s->connections) {
+        struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
+        switch (c->state) {
+        case H1_DOWN_HEAD:
+            abandon(c);
+            break;
+        case H1_DOWN_EXCHANGE:
+            if (!c->turn->is_cut) {
+                gone(c);
+            }
+            break;
+        case H1_DOWN_SKIP:
+            free_turn(c);
+            h1_down_close(c);
+            break;
+        case H1_DOWN_HANDSHAKE:
+        case H1_DOWN_IDLE:
+        case H1_DOWN_CLOSED:
+            h1_down_close(c);
+            break;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* h1_input.c - see h1_input.h. */
+#include "gatewayd/http/h1_input.h"
+
+bool h1_input_has_room(const struct h1_input *in)
+{
+    return in->buffer == NULL || h1_input_is_empty(in) || in->end < in->buffer->size;
+}
+
+/* A place to read to: the rest of the buffer, or from its start when nothing in it is needed. */
+static void make_room(struct h1_input *in, struct buffer_pool *buffers)
+{
+    if (in->buffer != NULL && in->at == in->end) {
+        if (!buffer_is_alone(in->buffer)) {
+            buffer_unref(&in->buffer);
+        }
+        in->at = 0;
+        in->end = 0;
+    }
+    if (in->buffer == NULL) {
+        in->buffer = buffer_new(buffers);
+    }
+}
+
+enum io h1_input_read(struct h1_input *in, struct socket *socket, struct buffer_pool *buffers)
+{
+    size_t got = 0;
+
+    make_room(in, buffers);
+    MUST(in->end < in->buffer->size);
+    enum io io = socket_read(socket, in->buffer->bytes + in->end, in->buffer->size - in->end, &got);
+    if (io == IO_DONE) {
+        in->end += (unsigned)got;
+    }
+    return io;
+}
+
+bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers)
+{
+    if (in->buffer->pool == &buffers->big) {
+        return false;
+    }
+    struct buffer *big = buffer_new_big(buffers);
+    unsigned length = in->end - in->at;
+
+    MUST(length <= big->size);
+    memcpy(big->bytes, in->buffer->bytes + in->at, length);
+    buffer_unref(&in->buffer);
+    in->buffer = big;
+    in->at = 0;
+    in->end = length;
+    return true;
+}
+
+void h1_input_trim(struct h1_input *in)
+{
+    if (h1_input_is_empty(in)) {
+        h1_input_fini(in);
+    }
+}
+
+void h1_input_fini(struct h1_input *in)
+{
+    buffer_unref(&in->buffer);
+    in->at = 0;
+    in->end = 0;
+}
