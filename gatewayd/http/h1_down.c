@@ -422,8 +422,9 @@ static void read_body(struct h1_down *c)
 
 static void read_skipped(struct h1_down *c)
 {
-    (void)h1_reader_on_readable(&c->turn->reader);
-    socket_resume_read(&c->socket);
+    if (!h1_reader_on_readable(&c->turn->reader)) {
+        socket_resume_read(&c->socket);
+    }
     if (skip(c)) {
         finish_skip(c);
     }

@@ -31,7 +31,7 @@ static void interim(struct down *d, const struct response_head *head)
     }
     size_t length = print_head(t, head, H1_PERSIST);
     t->writer.out_end += (unsigned)length;
-    (void)h1_writer_flush(&t->writer);
+    h1_writer_push(&t->writer);
 }
 
 /* Whether an answer with this status to this request can have a body (RFC 9110 §6.4.1). */
@@ -102,7 +102,7 @@ static void upgrade(struct down *d)
     t->is_upgraded = true;
     h1_reader_upgrade(&t->reader);
     h1_writer_upgrade(&t->writer);
-    (void)h1_writer_flush(&t->writer);
+    h1_writer_push(&t->writer);
     socket_resume_read(&t->connection->socket);
 }
 

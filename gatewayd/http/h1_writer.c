@@ -162,6 +162,13 @@ enum io h1_writer_flush(struct h1_writer *w)
     return io;
 }
 
+void h1_writer_push(struct h1_writer *w)
+{
+    if (h1_writer_flush(w) == IO_BROKEN) {
+        w->state = H1_WRITER_BROKEN;
+    }
+}
+
 bool h1_writer_put(struct h1_writer *w, struct text bytes)
 {
     if (!keep(w, bytes)) {

@@ -56,6 +56,9 @@ MUST_USE bool h1_writer_put(struct h1_writer *w, struct text bytes);
 /* Writes what is kept. IO_DONE: nothing is. */
 MUST_USE enum io h1_writer_flush(struct h1_writer *w);
 
+/* The same where nobody waits for the outcome: a broken peer shows at the next write. */
+void h1_writer_push(struct h1_writer *w);
+
 /* The socket has room. True: the user waits for it and should be told (on_writable). */
 MUST_USE bool h1_writer_on_writable(struct h1_writer *w);
 
