@@ -114,13 +114,8 @@ static bool say(struct builder *why, struct text got, const char *clause)
 bool grammar_check_host(struct text name, struct text value, const struct checks *checks,
                         struct builder *why)
 {
-    struct text rest = value;
-
-    if (text_starts_with(value, TEXT_OF("*."))) {
-        rest = text_skip(value, 2);
-        if (is_host_name(rest))
-            return true;
-    }
+    if (text_starts_with(value, TEXT_OF("*.")) && is_host_name(text_skip(value, 2)))
+        return true;
     if (grammar_is_host(value))
         return true;
     if (text_equals(value, TEXT_OF("*")))

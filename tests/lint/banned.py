@@ -17,11 +17,9 @@ FUNCTIONS = {
     "assert": "MUST",
     "system|popen": "nothing: no shell",
     "rand|random|drand48": "digest_random",
-    "strerror": "strerror_r, or %m in the log: strerror is not thread-safe",
     "localtime|gmtime|ctime|asctime": "text_print_time",
     "gethostbyname|getaddrinfo": "the resolver",
     "sleep|usleep": "a timer of the loop",
-    "signal": "sigaction",
 }
 # Where a banned function is at home.
 HOME = {
@@ -29,7 +27,7 @@ HOME = {
 }
 WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|^\s*#\s*if\s+0\b", re.M)
 FILE_NAMES = re.compile(r"(^|_)(util|utils|misc|helper|helpers|common|manager|context)(_|$)")
-TYPEDEF = re.compile(r"\btypedef\s+(struct|union|enum)\b")
+TYPEDEF = re.compile(r"\btypedef\s+(struct|union|enum)\b[^;(]*[;{]")
 
 
 def check_file(path, rows):
