@@ -49,8 +49,8 @@ static void hosts_exact_then_longest_wildcard_then_any(void **state)
 {
     ROUTES(f, "{'name':'exact','match':{'hosts':['API.b.example']}," R,
            "{'name':'long','match':{'hosts':['*.b.example']}," R,
-           "{'name':'short','match':{'hosts':['*.example']}," R,
-           "{'name':'any'," R, "{'name':'six','match':{'hosts':['[2001:DB8:0::1]']}," R);
+           "{'name':'short','match':{'hosts':['*.example']}," R, "{'name':'any'," R,
+           "{'name':'six','match':{'hosts':['[2001:DB8:0::1]']}," R);
     EXPECT(f, "exact", "GET api.b.example/");
     EXPECT(f, "long", "GET x.b.example/");
     EXPECT(f, "long", "GET x.y.b.example/");
@@ -195,8 +195,8 @@ static void more_headers_then_more_query_then_the_name(void **state)
 {
     ROUTES(f, "{'name':'q','match':{'query':{'a':'1','b':'*'}}," R,
            "{'name':'h1','match':{'headers':{'X-A':'1'}}," R,
-           "{'name':'h2','match':{'headers':{'X-A':'1','X-B':'~^[a-c]$'}}," R,
-           "{'name':'n2'," R, "{'name':'n1'," R);
+           "{'name':'h2','match':{'headers':{'X-A':'1','X-B':'~^[a-c]$'}}," R, "{'name':'n2'," R,
+           "{'name':'n1'," R);
     EXPECT(f, "n1", "GET h/");
     EXPECT(f, "q", "GET h/?a=1&b");
     EXPECT(f, "h1", "GET h/?a=1&b", "x-a: 1");
@@ -289,8 +289,7 @@ static void explain_lists_all_in_order_and_says_why(void **state)
                             TEXT_OF("its host (h) is better than that of any (any host)")));
     assert_true(text_equals(found[1].because,
                             TEXT_OF("its host (any host) is worse than that of host (h)")));
-    assert_true(text_equals(found[2].because,
-                            TEXT_OF("it matches in everything but the method")));
+    assert_true(text_equals(found[2].because, TEXT_OF("it matches in everything but the method")));
     route_fixture_fini(&f);
 }
 
@@ -319,8 +318,7 @@ static const char *warnings_of(struct route_fixture *f, const char *name)
 
 static void the_same_match_with_a_later_name_never_wins(void **state)
 {
-    ROUTES(f, "{'name':'a','match':{'paths':['/x/']}," R,
-           "{'name':'b','match':{'paths':['/x']}," R,
+    ROUTES(f, "{'name':'a','match':{'paths':['/x/']}," R, "{'name':'b','match':{'paths':['/x']}," R,
            "{'name':'c','match':{'paths':['/x'],'methods':['GET']}," R);
 
     assert_string_equal(warnings_of(&f, "b"), "The route b can never win: a takes everything it "
