@@ -86,6 +86,10 @@ enum resources_change resources_draft_put(struct resources_draft *d, struct reso
 bool resources_draft_remove(struct resources_draft *d, enum resource_kind kind, struct text name);
 struct resource *resources_draft_find(const struct resources_draft *d, enum resource_kind kind,
                                       struct text name);
+/* resources_check against the draft as it is; `place` (may be NULL) is where the resource stands.
+ */
+bool resources_draft_check(const struct resources_draft *d, const struct resource *r,
+                           const struct place *place, struct problems *ps);
 bool resources_draft_is_changed(const struct resources_draft *d);
 
 /* How many consumers have the plan; asked for plans that are gone. */

@@ -174,6 +174,14 @@ struct resource *resources_draft_find(const struct resources_draft *d, enum reso
     return resources_find(d->made, kind, name);
 }
 
+bool resources_draft_check(const struct resources_draft *d, const struct resource *r,
+                           const struct place *place, struct problems *ps)
+{
+    if (place == NULL)
+        return resources_check(d->made, r, ps);
+    return resources_check_at(d->made, r, place, ps);
+}
+
 /* A replacing draft changes something too by what was not put again. */
 static bool lacks_some(const struct resources_draft *d)
 {
