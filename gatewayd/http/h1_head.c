@@ -2,8 +2,8 @@
 /*
  * h1_head.c - header lines, framing and Connection, for requests, responses and trailers.
  *
- * A line is parsed as soon as there are bytes of it. If it turns out incomplete, nothing is kept of
- * the attempt: the next calls only look for its line feed in what is new, then it is parsed again.
+ * A line that is not complete is taken up again where its bytes ended: in its name, or in its
+ * value.
  */
 #include "gatewayd/http/h1_head.h"
 
@@ -32,35 +32,21 @@ struct text h1_head_visible(struct text buffer, const struct h1_limits *limits)
                      buffer.length < limits->header_bytes ? buffer.length : limits->header_bytes);
 }
 
-bool h1_head_has_line(struct h1_cursor *cursor, struct text visible, const struct h1_limits *limits)
+enum h1_parse h1_head_wait(const struct text visible, const struct h1_limits *limits,
+                           enum refusal too_large, enum refusal *refusal_out)
 {
-    if (cursor->scanned <= cursor->line)
-        return true;
-    size_t from = cursor->scanned;
-    cursor->scanned = visible.length;
-    return visible.length == limits->header_bytes ||
-           (visible.length > from &&
-            memchr(visible.at + from, '\n', visible.length - from) != NULL);
+    if (visible.length < limits->header_bytes)
+        return H1_MORE;
+    *refusal_out = too_large;
+    return H1_BAD;
 }
 
-enum h1_parse h1_head_wait(struct h1_cursor *cursor, struct text visible,
-                           const struct h1_limits *limits, enum refusal too_large,
-                           enum refusal *refusal_out)
-{
-    if (visible.length == limits->header_bytes) {
-        *refusal_out = too_large;
-        return H1_BAD;
-    }
-    cursor->scanned = visible.length;
-    return H1_MORE;
-}
-
-/* What a line that did not parse is. */
+/* A line as far as it was parsed. */
 struct line {
-    struct text name; /* empty name and REFUSAL_NONE: the empty line */
+    struct text name; /* empty: the empty line */
     struct text value;
-    const char *next;
-    enum refusal refusal;
+    const char *next;     /* H1_DONE: behind the line */
+    enum refusal refusal; /* H1_BAD */
 };
 
 static enum h1_parse refuse(struct line *line, enum refusal r)
@@ -94,28 +80,52 @@ static enum h1_parse refuse_name(const char *start, const char *at, struct line 
     return refuse(line, REFUSAL_HEADER_NAME);
 }
 
-static inline enum h1_parse parse_line(const char *start, const char *end, struct line *line)
+/* The value from behind the colon at `start` on; no line ends before `from`. */
+static inline enum h1_parse parse_value(struct h1_cursor *cursor, struct text visible,
+                                        const char *start, const char *from, struct line *line)
 {
-    const char *at = chars_skip(start, end, CHARS_TOKEN);
-    if (at == end)
+    const char *end = visible.at + visible.length, *stop = chars_skip_value(from, end);
+    enum h1_parse parsed = parse_line_end(stop, end, line);
+    if (UNLIKELY(parsed == H1_MORE)) {
+        cursor->colon = (size_t)(start - visible.at);
+        cursor->scanned = (size_t)(stop - visible.at);
         return H1_MORE;
-    if (at == start && (*at == '\r' || *at == '\n')) {
-        line->name = TEXT_EMPTY;
-        return parse_line_end(at, end, line);
     }
+    while (start < stop && (*start == ' ' || *start == '\t'))
+        start++;
+    while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    line->value = text_from(start, (size_t)(stop - start));
+    return parsed;
+}
+
+/* A line of which a part was seen before. */
+static enum h1_parse resume_value(struct h1_cursor *cursor, struct text visible, struct line *line)
+{
+    const char *name = visible.at + cursor->line, *start = visible.at + cursor->colon;
+    line->name = text_from(name, (size_t)(start - 1 - name));
+    return parse_value(cursor, visible, start, visible.at + cursor->scanned, line);
+}
+
+static inline enum h1_parse parse_line(struct h1_cursor *cursor, struct text visible,
+                                       struct line *line)
+{
+    const char *start = visible.at + cursor->line, *end = visible.at + visible.length;
+    if (UNLIKELY(cursor->colon > cursor->line))
+        return resume_value(cursor, visible, line);
+    const char *from =
+        UNLIKELY(cursor->scanned > cursor->line) ? visible.at + cursor->scanned : start;
+    const char *at = chars_skip(from, end, CHARS_TOKEN);
+    if (UNLIKELY(at == end)) {
+        cursor->scanned = visible.length;
+        return H1_MORE;
+    }
+    line->name = text_from(start, (size_t)(at - start));
+    if (at == start && (*at == '\r' || *at == '\n'))
+        return parse_line_end(at, end, line);
     if (UNLIKELY(*at != ':' || at == start))
         return refuse_name(start, at, line);
-    line->name = text_from(start, (size_t)(at - start));
-    at++;
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
-    const char *value = at;
-    at = chars_skip_value(at, end);
-    enum h1_parse parsed = parse_line_end(at, end, line);
-    while (at > value && (at[-1] == ' ' || at[-1] == '\t'))
-        at--;
-    line->value = text_from(value, (size_t)(at - value));
-    return parsed;
+    return parse_value(cursor, visible, at + 1, at + 1, line);
 }
 
 /* A name that may stand once only is there already. */
@@ -148,14 +158,11 @@ enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text visibl
                                     const struct h1_limits *limits, struct headers *headers,
                                     enum refusal *refusal_out)
 {
-    const char *end = visible.at + visible.length;
     for (;;) {
-        if (!h1_head_has_line(cursor, visible, limits))
-            return H1_MORE;
         struct line line = { .refusal = REFUSAL_NONE };
-        enum h1_parse parsed = parse_line(visible.at + cursor->line, end, &line);
+        enum h1_parse parsed = parse_line(cursor, visible, &line);
         if (UNLIKELY(parsed == H1_MORE))
-            return h1_head_wait(cursor, visible, limits, REFUSAL_HEAD_TOO_LARGE, refusal_out);
+            return h1_head_wait(visible, limits, REFUSAL_HEAD_TOO_LARGE, refusal_out);
         if (parsed == H1_DONE) {
             cursor->line = (size_t)(line.next - visible.at);
             if (line.name.length == 0)

@@ -4,9 +4,9 @@
  * buffer, and the header lines (RFC 9112 §5).
  *
  * The reader appends to one contiguous buffer and calls the parser with all of it. The buffer may
- * move between calls (the slices taken so far move along), never during one. Bytes are looked at
- * once, or twice where a line arrived in pieces: a peer that sends byte by byte costs no more than
- * its bytes. What is found does not depend on how the bytes were cut. Pure; the owner's thread.
+ * move between calls (the slices taken so far move along), never during one. A call goes on where
+ * the last one stopped: a peer that sends byte by byte costs no more than its bytes. What is found
+ * does not depend on how the bytes were cut. Pure; the owner's thread.
  */
 #ifndef GATEWAYD_HTTP_H1_HEAD_H
 #define GATEWAYD_HTTP_H1_HEAD_H
@@ -31,7 +31,8 @@ struct h1_limits {
 struct h1_cursor {
     const char *base;
     size_t line;    /* where the line at hand begins */
-    size_t scanned; /* no line feed between `line` and here; 0: not looked at yet */
+    size_t scanned; /* past `line`: up to here the line is fine and has not ended */
+    size_t colon;   /* past `line`: the value of the header line begins here */
     unsigned count; /* header lines so far */
 };
 
@@ -42,15 +43,9 @@ void h1_head_move_text(struct text *t, const char *from, size_t length, const ch
 /* The bytes that may be looked at: `buffer` up to the limit. */
 struct text h1_head_visible(struct text buffer, const struct h1_limits *limits);
 
-/* Whether the line at hand is worth parsing: it is new, or the rest of it has come, or no more may
- * come. False: H1_MORE. */
-MUST_USE bool h1_head_has_line(struct h1_cursor *cursor, struct text visible,
-                               const struct h1_limits *limits);
-
-/* The line at hand turned out incomplete: H1_MORE, or H1_BAD with `too_large` at the limit. */
-MUST_USE enum h1_parse h1_head_wait(struct h1_cursor *cursor, struct text visible,
-                                    const struct h1_limits *limits, enum refusal too_large,
-                                    enum refusal *refusal_out);
+/* The line at hand is incomplete: H1_MORE, or H1_BAD with `too_large` at the limit. */
+MUST_USE enum h1_parse h1_head_wait(struct text visible, const struct h1_limits *limits,
+                                    enum refusal too_large, enum refusal *refusal_out);
 
 /* Reads header lines from cursor->line on, up to and including the empty line (cursor->line is
  * behind it then). */

@@ -69,7 +69,8 @@ static enum h1_parse parse_empty_lines(struct h1_request *p, struct text visible
     return H1_DONE;
 }
 
-/* Each parse_… of the request line begins at *at and leaves it behind what it took. */
+/* Each parse_… of the request line begins at *at and leaves it behind what it took. Methods and
+ * versions are short: they are looked at anew when the line goes on, the target is not. */
 static enum h1_parse parse_method(struct h1_request *p, const char **at, const char *end)
 {
     const char *start = *at, *stop = chars_skip(start, end, CHARS_TOKEN);
@@ -86,12 +87,14 @@ static enum h1_parse parse_method(struct h1_request *p, const char **at, const c
     return H1_DONE;
 }
 
-static enum h1_parse parse_target(struct h1_request *p, const char **at, const char *end)
+static enum h1_parse parse_target(struct h1_request *p, const char **at, struct text visible)
 {
-    const char *start = *at;
+    const char *start = *at, *end = visible.at + visible.length;
     bool is_cut = (size_t)(end - start) > p->limits.target_bytes;
     const char *limit = is_cut ? start + p->limits.target_bytes + 1 : end;
-    const char *stop = chars_skip_target(start, limit);
+    const char *from = visible.at + p->cursor.scanned;
+    const char *stop = chars_skip_target(from > start ? from : start, limit);
+    p->cursor.scanned = (size_t)(stop - visible.at);
     if (stop == limit)
         return is_cut ? refuse(p, REFUSAL_TARGET_TOO_LONG) : H1_MORE;
     if (*stop == '\r' || *stop == '\n' || (*stop == ' ' && stop == start))
@@ -141,20 +144,16 @@ static enum h1_parse parse_version(struct h1_request *p, const char **at, const 
 
 static enum h1_parse parse_request_line(struct h1_request *p, struct text visible)
 {
-    if (!h1_head_has_line(&p->cursor, visible, &p->limits))
-        return H1_MORE;
     const char *at = visible.at + p->cursor.line, *end = visible.at + visible.length;
     enum h1_parse parsed = parse_method(p, &at, end);
     if (parsed == H1_DONE)
-        parsed = parse_target(p, &at, end);
+        parsed = parse_target(p, &at, visible);
     if (parsed == H1_DONE)
         parsed = parse_version(p, &at, end);
-    if (parsed == H1_MORE) {
-        parsed =
-            h1_head_wait(&p->cursor, visible, &p->limits, REFUSAL_TARGET_TOO_LONG, &p->refusal);
-    }
-    if (parsed != H1_DONE)
-        return parsed;
+    if (parsed == H1_MORE)
+        return h1_head_wait(visible, &p->limits, REFUSAL_TARGET_TOO_LONG, &p->refusal);
+    if (parsed == H1_BAD)
+        return H1_BAD;
     p->cursor.line = (size_t)(at - visible.at);
     p->phase = H1_REQUEST_HEADERS;
     return H1_DONE;
@@ -249,11 +248,17 @@ static enum refusal settle(struct h1_request *p)
     return r;
 }
 
+/* The slices taken so far lie before this offset. */
+static size_t slices_end(const struct h1_request *p)
+{
+    return p->cursor.scanned > p->cursor.line ? p->cursor.scanned : p->cursor.line;
+}
+
 enum h1_parse h1_request_parse(struct h1_request *p, struct text buffer)
 {
     MUST(p->phase != H1_REQUEST_ENDED);
     if (p->cursor.base != buffer.at && p->cursor.base != NULL)
-        h1_request_move(p->head, p->cursor.base, p->cursor.line, buffer.at);
+        h1_request_move(p->head, p->cursor.base, slices_end(p), buffer.at);
     p->cursor.base = buffer.at;
     struct text visible = h1_head_visible(buffer, &p->limits);
 

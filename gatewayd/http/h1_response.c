@@ -52,17 +52,20 @@ static enum h1_parse parse_fixed(struct h1_response *p, const char *at, size_t l
     return H1_DONE;
 }
 
-/* A space and a reason, which may be empty or, as many servers have it, absent with its space. */
-static enum h1_parse parse_reason(struct h1_response *p, const char **at, const char *end)
+/* What stands behind the status: a space and a reason, which may be empty or, as many servers have
+ * it, absent with its space. *at is left behind the line. */
+static enum h1_parse parse_reason(struct h1_response *p, const char **at, struct text visible)
 {
-    const char *start = *at;
+    const char *start = *at, *end = visible.at + visible.length;
     if (start == end)
         return H1_MORE;
     if (*start == ' ')
         start++;
     else if (*start != '\r' && *start != '\n')
         return refuse(p, REFUSAL_STATUS_LINE);
-    const char *stop = chars_skip_value(start, end);
+    const char *from = visible.at + p->cursor.scanned;
+    const char *stop = chars_skip_value(from > start ? from : start, end);
+    p->cursor.scanned = (size_t)(stop - visible.at);
     if (stop == end)
         return H1_MORE;
     if (*stop == '\n')
@@ -80,19 +83,16 @@ static enum h1_parse parse_reason(struct h1_response *p, const char **at, const 
 
 static enum h1_parse parse_status_line(struct h1_response *p, struct text visible)
 {
-    if (!h1_head_has_line(&p->cursor, visible, &p->limits))
-        return H1_MORE;
-    const char *at = visible.at, *end = visible.at + visible.length;
+    const char *at = visible.at;
     enum h1_parse parsed = parse_fixed(p, at, visible.length);
     if (parsed == H1_DONE) {
         at += 12;
-        parsed = parse_reason(p, &at, end);
+        parsed = parse_reason(p, &at, visible);
     }
-    if (parsed == H1_MORE) {
-        parsed = h1_head_wait(&p->cursor, visible, &p->limits, REFUSAL_HEAD_TOO_LARGE, &p->refusal);
-    }
-    if (parsed != H1_DONE)
-        return parsed;
+    if (parsed == H1_MORE)
+        return h1_head_wait(visible, &p->limits, REFUSAL_HEAD_TOO_LARGE, &p->refusal);
+    if (parsed == H1_BAD)
+        return H1_BAD;
     p->cursor.line = (size_t)(at - visible.at);
     p->phase = H1_RESPONSE_HEADERS;
     return H1_DONE;

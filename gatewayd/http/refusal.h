@@ -20,7 +20,8 @@ enum refusal {
  * response of an upstream is 502 instead. */
 unsigned refusal_status(enum refusal r);
 
-/* A whole sentence, and the symbol ("BARE_CR") for logs and metrics; empty for REFUSAL_NONE. */
+/* A whole sentence (followed by a NUL), and the symbol ("BARE_CR") for logs and metrics; empty for
+ * REFUSAL_NONE. */
 struct text refusal_sentence(enum refusal r);
 struct text refusal_name(enum refusal r);
 

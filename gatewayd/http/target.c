@@ -24,12 +24,6 @@ static enum refusal parse_path_and_query(struct request_head *head, struct text 
     return REFUSAL_NONE;
 }
 
-static void set_asterisk(struct request_head *head)
-{
-    head->target_form = TARGET_ASTERISK;
-    head->path = TEXT_OF("*");
-}
-
 /* What follows "http://" or "https://". An empty path is "/", and for OPTIONS without a query "*"
  * (RFC 9112 §3.2.4). */
 static enum refusal parse_absolute(struct request_head *head, struct text t, struct arena *arena)
@@ -60,7 +54,8 @@ enum refusal target_parse(struct request_head *head, struct arena *arena)
         return parse_path_and_query(head, t, arena);
     }
     if (head->method == METHOD_OPTIONS && text_equals(t, TEXT_OF("*"))) {
-        set_asterisk(head);
+        head->target_form = TARGET_ASTERISK;
+        head->path = TEXT_OF("*");
         return REFUSAL_NONE;
     }
     if (text_starts_with_nocase(t, TEXT_OF("http://")))

@@ -10,7 +10,8 @@
 #include "gatewayd/http/refusal.h"
 
 /* From head->method and head->target sets target_form, path, query, has_query, has_encoded_slash,
- * and for an absolute-form target authority (else it is left alone). */
+ * and for an absolute-form target authority (else it is left alone). "OPTIONS http://host" asks
+ * what "OPTIONS *" does: its path is "*", too. */
 MUST_USE enum refusal target_parse(struct request_head *head, struct arena *arena);
 
 #endif
