@@ -18,6 +18,7 @@
 #define GATEWAYD_POLICY_TURNS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/base/must.h"
