@@ -124,8 +124,9 @@ enum key_state { KEY_ACTIVE, KEY_REVOKED };
 struct credentials_key {
     uint64_t id;
     struct digest digest;
-    struct text consumer; /* empty: a revocation of which no more is known */
-    struct text prefix;   /* "gwk_" and four characters, four, or none */
+    struct text consumer;               /* empty: a revocation of which no more is known */
+    struct text prefix;                 /* "gwk_" and four characters, four, or none */
+    char prefix_bytes[KEY_PREFIX_SIZE]; /* answered: what prefix points to, so copies borrow it */
     struct texts scopes;
     int64_t created_at; /* ms since the epoch, kept in whole seconds */
     int64_t expires_at; /* ms since the epoch, 0: never */

@@ -16,14 +16,21 @@
 
 #define CONSUMER_NONE UINT32_MAX
 
-/* All that changes about a key in one word: 2 bits what it is, 46 bits when it expires (ms since
- * the epoch, 0: never), 16 bits that count what became of the record. */
+/* All that changes about a key in one word: 2 bits what it is, 1 bit whether its prefix begins with
+ * the mark, 45 bits when it expires (ms since the epoch, 0: never), 16 bits that count what became
+ * of the record. */
 enum key_now { KEY_NOW_FREE, KEY_NOW_ACTIVE, KEY_NOW_REVOKED };
-#define KEY_EXPIRY_MOST (((int64_t)1 << 46) - 1)
+#define KEY_EXPIRY_MOST (((int64_t)1 << 45) - 1)
 
-static inline uint64_t key_word(enum key_now now, int64_t expires_at, uint32_t generation)
+static inline uint64_t key_word(enum key_now now, bool is_marked, int64_t expires_at,
+                                uint32_t generation)
 {
-    return (uint64_t)now | (uint64_t)expires_at << 2 | (uint64_t)(generation & 0xffff) << 48;
+    return (uint64_t)now | (uint64_t)is_marked << 2 | (uint64_t)expires_at << 3 |
+           (uint64_t)(generation & 0xffff) << 48;
+}
+static inline bool key_word_is_marked(uint64_t word)
+{
+    return (word & 4) != 0;
 }
 static inline enum key_now key_word_now(uint64_t word)
 {
@@ -31,7 +38,7 @@ static inline enum key_now key_word_now(uint64_t word)
 }
 static inline int64_t key_word_expiry(uint64_t word)
 {
-    return (int64_t)(word >> 2 & KEY_EXPIRY_MOST);
+    return (int64_t)(word >> 3 & KEY_EXPIRY_MOST);
 }
 static inline uint32_t key_word_generation(uint64_t word)
 {
@@ -43,27 +50,23 @@ struct key_record {
     _Atomic uint64_t word;
     _Atomic(struct words *) scopes; /* NULL: none */
     uint64_t id;
-    uint64_t stamp;         /* writer */
-    uint32_t consumer;      /* CONSUMER_NONE: nothing is known of it */
-    uint32_t created_at;    /* s; writer */
-    uint32_t revoked_at;    /* s; writer */
-    char prefix[4];         /* behind the mark, or NUL in [0]: none */
+    uint64_t stamp;      /* writer */
+    uint32_t consumer;   /* CONSUMER_NONE: nothing is known of it */
+    uint32_t created_at; /* s; writer */
+    uint32_t revoked_at; /* s; writer */
+    char prefix[4];      /* behind the mark if it has one; NUL in [0]: none */
 };
-
-/* Prefixes of keys we made begin with the mark: one bit of the id's neighbour would do, but the
- * time of creation has room in its top bit until 2038; so the mark is in revoked_at's absence:
- * see credentials_keys.c. */
 
 /* profile: the texts of what was set behind the name, the plan, then the groups; mark: the plan's
  * id. NULL: the consumer is gone and only its name is kept, for its keys. */
 struct consumer_record {
-    char *name; /* NUL-terminated, owned */
+    uint64_t stamp; /* writer; first, as a given record loses its first bytes */
+    char *name;     /* NUL-terminated, owned */
     _Atomic(struct words *) profile;
-    uint64_t stamp; /* writer */
     uint32_t keys;  /* writer */
 };
-#define PROFILE_SET 0
-#define PROFILE_PLAN 1
+#define PROFILE_SET    0
+#define PROFILE_PLAN   1
 #define PROFILE_GROUPS 2
 
 struct plan_use {

@@ -8,12 +8,12 @@
 
 #include "conf/base/mem.h"
 
-#define EMPTY 0u
-#define REMOVED 1u
+#define EMPTY       0u
+#define REMOVED     1u
 #define NUMBER_BASE 2u
 #define SHIFT_FIRST 10 /* 2^10 cells to begin with */
-#define MOVES 32       /* cells moved with each change */
-#define MOVES_TIDY 8192
+#define MOVES       32 /* cells moved with each change */
+#define MOVES_TIDY  8192
 
 struct digest_cells {
     unsigned shift; /* 2^shift cells */
@@ -28,8 +28,7 @@ static size_t size_of(const struct digest_cells *cells)
 
 static struct digest_cells *cells_new(unsigned shift)
 {
-    struct digest_cells *cells =
-        mem_new(sizeof(*cells) + sizeof(uint64_t) * ((size_t)1 << shift));
+    struct digest_cells *cells = mem_new(sizeof(*cells) + sizeof(uint64_t) * ((size_t)1 << shift));
     cells->shift = shift;
     return cells;
 }
@@ -129,8 +128,7 @@ static void move_some(struct digest_table *t, size_t most)
         return;
     size_t size = size_of(view->previous);
     for (; t->moved < size && most > 0; t->moved++, most--) {
-        uint64_t cell =
-            atomic_load_explicit(&view->previous->at[t->moved], memory_order_relaxed);
+        uint64_t cell = atomic_load_explicit(&view->previous->at[t->moved], memory_order_relaxed);
         if (cell != EMPTY && cell != REMOVED)
             put_cell(view->current, cell);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gatewayd/policy/key.h"
 
-#define MARK_LENGTH 4
+#define MARK_LENGTH   4
 #define RANDOM_LENGTH 34
-#define CHECK_LENGTH 6
+#define CHECK_LENGTH  6
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/base/must.h"
+
 /* How `key` compares with what the number stands for: <0, 0, >0. */
 typedef int ordered_compare_fn(const void *arg, const void *key, uint32_t number);
 

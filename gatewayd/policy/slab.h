@@ -15,7 +15,7 @@
 #include "conf/base/must.h"
 
 #define SLAB_SHIFT 12
-#define SLAB_PAGE (1u << SLAB_SHIFT) /* records in a page */
+#define SLAB_PAGE  (1u << SLAB_SHIFT) /* records in a page */
 #define SLAB_PAGES 16384
 
 struct slab {

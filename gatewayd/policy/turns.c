@@ -31,6 +31,16 @@ void turns_free(struct turns **turns)
     MEM_FREE(turns);
 }
 
+void turns_watch(struct turns *turns, size_t thread, const _Atomic uint64_t *counter)
+{
+    turns_get(turns, thread)->watched = counter;
+}
+
+static uint64_t count_of(const struct turn *turn)
+{
+    return atomic_load(turn->watched != NULL ? turn->watched : &turn->count);
+}
+
 void turns_queue_init(struct turns_queue *q, struct turns *turns)
 {
     *q = (struct turns_queue){ .turns = turns };
@@ -79,17 +89,18 @@ void turns_retire(struct turns_queue *q, turns_free_fn *free_fn, void *owner, ui
 static void close_batch(struct turns_queue *q)
 {
     for (size_t i = 0; i < q->turns->count; i++)
-        q->seen[i] = atomic_load(&q->turns->each[i].count);
+        q->seen[i] = count_of(&q->turns->each[i]);
     q->batch = q->count;
 }
 
-/* A thread that was outside a turn, or has ended the one it was in, can see nothing of the batch. */
+/* A thread that was outside a turn, or has ended the one it was in, can see nothing of the batch.
+ */
 static bool batch_has_passed(struct turns_queue *q)
 {
     for (size_t i = 0; i < q->turns->count; i++) {
         if ((q->seen[i] & 1) == 0)
             continue;
-        if (atomic_load(&q->turns->each[i].count) == q->seen[i])
+        if (count_of(&q->turns->each[i]) == q->seen[i])
             return false;
         q->seen[i] = 0;
     }

@@ -5,7 +5,8 @@
  *
  * Each reading thread has one `struct turn`. Whatever reads a shared table calls turn_enter()
  * first (free when the turn has been entered already); the thread's loop calls turn_leave() after
- * each turn, before it sleeps. A thread that has left, so a sleeping one, holds nobody up.
+ * each turn, before it sleeps, or counts its turns itself (turns_watch). A thread that has left, so
+ * a sleeping one, holds nobody up.
  *
  * A thread that takes things out of shared tables has a `struct turns_queue`: turns_retire() what
  * was made unreachable, turns_tidy() now and then.
@@ -26,6 +27,7 @@
 /* Lifetime: process. Odd while its thread is within a turn. */
 struct turn {
     _Alignas(64) _Atomic uint64_t count;
+    const _Atomic uint64_t *watched; /* instead of count */
 };
 
 struct turns {
@@ -43,9 +45,16 @@ static inline struct turn *turns_get(struct turns *turns, size_t thread)
     return &turns->each[thread];
 }
 
+/* From now on the thread's turns are those that `counter` counts (as loop.turns: odd while awake,
+ * made so by a sequentially consistent operation before anything else in the turn); turn_enter()
+ * and turn_leave() do nothing for it then. Before the thread reads anything. */
+void turns_watch(struct turns *turns, size_t thread, const _Atomic uint64_t *counter);
+
 /* By the turn's own thread only, both. */
 static inline void turn_enter(struct turn *turn)
 {
+    if (turn->watched != NULL)
+        return;
     uint64_t count = atomic_load_explicit(&turn->count, memory_order_relaxed);
     if ((count & 1) == 0)
         atomic_store(&turn->count, count + 1);
@@ -53,6 +62,8 @@ static inline void turn_enter(struct turn *turn)
 
 static inline void turn_leave(struct turn *turn)
 {
+    if (turn->watched != NULL)
+        return;
     uint64_t count = atomic_load_explicit(&turn->count, memory_order_relaxed);
     if ((count & 1) != 0)
         atomic_store(&turn->count, count + 1);

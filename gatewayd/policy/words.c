@@ -23,8 +23,7 @@ static struct words *words_new(struct texts texts)
     size_t length = 0;
     for (size_t i = 0; i < texts.count; i++)
         length += sizeof(uint32_t) + texts.items[i].length;
-    struct words *words =
-        mem_new(sizeof(*words) + texts.count * sizeof(struct text) + length + 1);
+    struct words *words = mem_new(sizeof(*words) + texts.count * sizeof(struct text) + length + 1);
     char *at = (char *)&words->items[texts.count];
     words->whole = text_from(at, length);
     words->count = texts.count;

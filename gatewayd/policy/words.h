@@ -15,7 +15,7 @@
 /* Never modified but for the count, which is the writer's. */
 struct words {
     uint32_t uses;
-    uint32_t mark; /* the first taker's, of its own meaning; the same for all */
+    uint32_t mark;     /* the first taker's, of its own meaning; the same for all */
     struct text whole; /* the table's key: lengths and bytes of all */
     size_t count;
     struct text items[];
@@ -33,7 +33,8 @@ void words_table_fini(struct words_table *t); /* frees those still in use too */
 struct words *words_take(struct words_table *t, struct texts texts);
 void words_give(struct words_table *t, struct words *words); /* already unreachable if the last */
 
-/* Copies items [first, count) into `items` and their bytes to `bytes`, which ends up behind them. */
+/* Copies items [first, count) into `items` and their bytes to `bytes`, which ends up behind them.
+ */
 size_t words_bytes(const struct words *words, size_t first);
 void words_copy(const struct words *words, size_t first, struct text *items, char **bytes);
 
