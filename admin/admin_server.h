@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin_server.h - the admin API's listener, connections and tokens, on the control loop.
+ *
+ * It speaks HTTP with the gateway's own codec: one parser to secure in the process. Lifetime:
+ * process; control thread.
+ */
+#ifndef ADMIN_ADMIN_SERVER_H
+#define ADMIN_ADMIN_SERVER_H
+
+#include "conf/tokens.h"
+#include "gatewayd/control.h"
+
+struct admin_server;
+struct call;
+
+/* Binds the address, reads tokens and certificates. NULL and problems. */
+MUST_USE struct admin_server *admin_server_new(struct control *control, struct problems *ps);
+
+/* Closes what is open. */
+void admin_server_free(struct admin_server **server);
+
+/* Begins to accept. */
+void admin_server_start(struct admin_server *server);
+
+/* Reads tokens and certificates again; on problems those before stay. */
+void admin_server_reload(struct admin_server *server, const struct node_config *node,
+                         struct problems *ps);
+
+/* For -t: the tokens file and the certificates. */
+MUST_USE bool admin_server_check(const struct node_config *node, struct problems *ps);
+
+struct control *admin_server_control(struct admin_server *server);
+struct loop *admin_server_loop(struct admin_server *server);
+const struct tokens *admin_server_tokens(const struct admin_server *server);
+struct text admin_server_date(struct admin_server *server);
+
+/* One line in the log for each call that changed something or was refused: who, what, outcome. */
+void admin_server_audit(struct admin_server *server, const struct call *call);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reply.h - how a call is answered. Exactly one of the reply_* that end the call is made; headers
+ * come before. Control thread.
+ */
+#ifndef ADMIN_REPLY_H
+#define ADMIN_REPLY_H
+
+#include "admin/call.h"
+
+/* A header of the answer; name is a constant, value is copied. */
+void reply_header(struct call *call, const char *name, struct text value);
+void reply_headerf(struct call *call, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* JSON that was printed into call->out. */
+void reply_json(struct call *call, unsigned status);
+
+/* Anything else that was printed into call->out. */
+void reply_content(struct call *call, unsigned status, const char *content_type);
+
+/* 200 with a body produced piece by piece. */
+void reply_stream(struct call *call, const char *content_type, call_produce_fn *produce);
+
+/* 204 */
+void reply_empty(struct call *call);
+
+/* application/problem+json with a sentence. `type` is the last part of the problem's URI. */
+void reply_problem(struct call *call, unsigned status, const char *type, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* The same with all problems found, each with its pointer (422, 400 …). */
+void reply_problems(struct call *call, unsigned status, const char *type, const char *detail,
+                    const struct problems *ps);
+
+#endif
