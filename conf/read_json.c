@@ -85,7 +85,8 @@ static void add_syntax_problem(struct text json, size_t start, const json_error_
     }
     if (error->line <= 1)
         column += (unsigned)(start - line_start);
-    problems_add(ps, nowhere(), "The document is not JSON: %s at line %u, column %u.", error->text,
+    problems_add(ps, nowhere(), "The document is not JSON: %s at line %u, column %u.",
+                 strstr(error->text, "ALLOW_NUL") != NULL ? "\\u0000 is not allowed" : error->text,
                  line, column);
 }
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "conf/base/builder.h"
+#include "conf/node.h"
+
+static struct node_config *parse(const char *text)
+{
+    struct node_config *node;
+    struct problems ps;
+
+    problems_init(&ps);
+    node = node_config_parse(text_of(text), "node.conf", &ps);
+    for (size_t i = 0; i < ps.count; i++)
+        print_message("%u: %s\n", ps.items[i].line, ps.items[i].sentence);
+    assert_non_null(node);
+    return node;
+}
+
+#define LISTENER "node = \"gw-a\";\nlisteners = ({ name = \"http\"; address = \"[::]:8080\"; });\n"
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+    struct node_config *node = parse(LISTENER);
+
+    assert_string_equal(node->node.at, "gw-a");
+    assert_int_equal(node->workers, 0);
+    assert_int_equal(node->listeners.count, 1);
+    assert_int_equal(address_port(&node->listeners.items[0].at), 8080);
+    assert_null(node->listeners.items[0].tls);
+    assert_string_equal(node->admin.address.at, "127.0.0.1:9080");
+    assert_string_equal(node->admin.tokens.at, "/etc/gatewayd/tokens");
+    assert_int_equal(node->state.store, NODE_STORE_EMBEDDED);
+    assert_string_equal(node->state.dir.at, "/var/lib/gatewayd");
+    assert_int_equal(node->state.history, 1000);
+    assert_int_equal(node->state.tombstones, 400LL * 24 * 3600 * 1000);
+    assert_int_equal(node->max.header_bytes, 32768);
+    assert_int_equal(node->max.headers, 100);
+    assert_int_equal(node->max.body_bytes, 10 << 20);
+    assert_int_equal(node->timeouts.header, 10000);
+    assert_int_equal(node->timeouts.body, 30000);
+    assert_int_equal(node->timeouts.idle, 60000);
+    assert_int_equal(node->timeouts.drain, 30000);
+    assert_int_equal(node->log.level, NODE_LOG_INFO);
+    assert_string_equal(node->log.access.at, "stdout");
+    assert_int_equal(node->trusted.count, 0);
+    assert_null(node->cluster);
+    assert_true(text_is_empty(node->bootstrap));
+    node_config_unref(&node);
+    assert_null(node);
+}
+
+static void everything_can_be_set(void **state)
+{
+    struct address inside;
+    struct node_config *node = parse(
+        "node = \"n\"; workers = 3;\n"
+        "listeners = ({ name = \"a\"; address = \"0.0.0.0:1\"; proxy_protocol = true; },\n"
+        "  { name = \"b\"; address = \"unix:/run/b\"; tls = { cert = \"c\"; key = \"k\";\n"
+        "    certificates = ({ cert = \"d\"; key = \"l\"; }); }; });\n"
+        "admin = { address = \"0.0.0.0:9\"; tokens = \"t\"; tls = { cert = \"c\"; key = \"k\";\n"
+        "  client_ca = \"ca\"; }; };\n"
+        "state = { store = \"redis\"; dir = \"d\"; redis = { servers = (\"10.0.0.1:6379\");\n"
+        "  sentinel = { master = \"m\"; }; }; };\n"
+        "cluster = { secret_file = \"s\"; forget_after = \"2h\"; };\n"
+        "bootstrap = \"r.conf\"; trusted_proxies = (\"10.0.0.0/8\", \"::1\");\n"
+        "max = { body_bytes = 5000000000L; };\n"
+        "log = { level = \"debug\"; access = \"/var/log/a\"; };\n");
+
+    assert_int_equal(node->workers, 3);
+    assert_true(node->listeners.items[0].proxy_protocol);
+    assert_int_equal(node->listeners.items[1].tls->all.count, 2);
+    assert_string_equal(node->listeners.items[1].tls->all.items[1].cert.at, "d");
+    assert_string_equal(node->admin.tls->client_ca.at, "ca");
+    assert_int_equal(node->state.store, NODE_STORE_REDIS);
+    assert_string_equal(node->state.redis->sentinel->master.at, "m");
+    assert_string_equal(node->state.redis->prefix.at, "gatewayd");
+    assert_int_equal(node->state.redis->timeout, 100);
+    assert_int_equal(node->cluster->forget_after, 7200000);
+    assert_int_equal(node->trusted.count, 2);
+    assert_true(address_parse(TEXT_OF("10.9.8.7:1"), &inside));
+    assert_true(network_contains(&node->trusted.items[0], &inside));
+    assert_int_equal(node->max.body_bytes, 5000000000);
+    assert_int_equal(node->log.level, NODE_LOG_DEBUG);
+    node_config_unref(&node);
+}
+
+static void note_change(void *arg, struct text path, bool is_live)
+{
+    builder_addf(arg, "%.*s%s ", TEXT_ARGS(path), is_live ? "" : "!");
+}
+
+static void changes_say_what_a_running_node_takes_over(void **state)
+{
+    struct node_config *a = parse(LISTENER);
+    struct node_config *b = parse(LISTENER "workers = 2; timeouts = { drain = \"1s\"; };"
+                                           "max = { headers = 100; };"
+                                           "admin = { address = \"127.0.0.1:9081\"; };");
+    struct builder changes;
+
+    builder_init(&changes, 10000);
+    node_config_changes(a, b, note_change, &changes);
+    assert_true(
+        text_equals(builder_text(&changes), TEXT_OF("workers! admin.address! timeouts.drain ")));
+    builder_fini(&changes);
+    node_config_unref(&a);
+    node_config_unref(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test(everything_can_be_set),
+        cmocka_unit_test(changes_say_what_a_running_node_takes_over),
+    };
+
+    return cmocka_run_group_tests_name("conf/node", tests, NULL, NULL);
+}
