@@ -45,4 +45,8 @@ MUST_USE enum balancer_outcome balancer_pick(const struct fleet *fleet,
                                              const struct balancer_ask *ask,
                                              struct target **target_out);
 
+/* Where round robin stands, for each worker: made and freed by the fleet, its tiers known. */
+struct balancer_turns *balancer_turns_new(const struct fleet *fleet);
+void balancer_turns_free(struct balancer_turns **turns);
+
 #endif

@@ -23,8 +23,17 @@ struct balancer_turns;
 struct member {
     struct target *target; /* counted */
     unsigned weight;       /* 0: gets no new requests (weight 0 or drain) */
+    unsigned until;        /* sum of the weights of its tier up to and with this one */
     bool is_drained;
     bool is_backup;
+};
+
+/* Members that are chosen from together: primaries, or backups. */
+struct fleet_tier {
+    unsigned first;
+    unsigned count;
+    unsigned weight; /* of all */
+    bool is_even;    /* all have the same weight */
 };
 
 struct fleet {
@@ -35,13 +44,33 @@ struct fleet {
     unsigned slot;          /* where it is in a snapshot; the same as long as the name is there */
     struct tls_client *tls; /* NULL: plain. Counted */
     struct member *members; /* those with weight first: primaries, then backups, then the rest */
-    unsigned primary_count;
-    unsigned backup_count;
-    unsigned member_count;        /* all */
-    bool has_equal_weights;       /* of the primaries */
-    struct balancer_turns *turns; /* round_robin: one for each worker, else NULL */
+    unsigned member_count;  /* all */
+    struct fleet_tier primaries;
+    struct fleet_tier backups;
+    struct balancer_turns *turns; /* round_robin, else NULL */
     unsigned worker_count;
     struct metrics_block *metrics; /* METRICS_UPSTREAM */
 };
+
+/* ---- making: control thread ---- */
+
+/* Takes counts of resource and tls (may be NULL). Members are added, then it is sealed. */
+struct fleet *fleet_new(struct resource *resource, unsigned slot, unsigned workers,
+                        struct tls_client *tls);
+
+/* The caller's count of `target` goes over to the fleet. One that is there already (two names for
+ * one address are two targets; one name twice is not) is given back. */
+void fleet_add(struct fleet *fleet, struct target *target,
+               const struct upstream_target *configured);
+
+/* Sorts and is done. `old` (may be NULL) is what this one takes the place of: a target that got no
+ * requests there and gets some now starts slowly. */
+void fleet_seal(struct fleet *fleet, const struct fleet *old, int64_t now);
+
+struct fleet *fleet_ref(struct fleet *fleet);
+void fleet_unref(struct fleet **fleet);
+
+/* NULL if it is no member. Any thread that holds the snapshot. */
+const struct member *fleet_find(const struct fleet *fleet, const struct target *target);
 
 #endif

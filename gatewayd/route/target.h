@@ -39,13 +39,14 @@ struct target {
     struct metrics_block *metrics; /* METRICS_TARGET */
 
     /* Any thread. Times are monotonic milliseconds. */
-    _Alignas(64) atomic_uint in_flight; /* exchanges (tunnels too) that hold a seat */
-    atomic_uint connections;            /* open ones, idle ones too */
-    atomic_uchar state;                 /* enum target_state */
-    atomic_llong serving_since;         /* back in service: slow start counts from here */
-    atomic_llong ejected_until;         /* 0: not ejected */
-    atomic_ullong requests;             /* seats taken, ever */
-    atomic_ullong failures;             /* reported, ever */
+    char apart[64];             /* what many threads write is on other cache lines */
+    atomic_uint in_flight;      /* exchanges (tunnels too) that hold a seat */
+    atomic_uint connections;    /* open ones, idle ones too */
+    atomic_uchar state;         /* enum target_state */
+    atomic_llong serving_since; /* back in service: slow start counts from here */
+    atomic_llong ejected_until; /* 0: not ejected */
+    atomic_ullong requests;     /* seats taken, ever */
+    atomic_ullong failures;     /* reported, ever */
     atomic_ullong ejections;
     atomic_uint failures_at;
     atomic_llong failure_times[TARGET_FAILURES_KEPT];
