@@ -32,4 +32,13 @@ MUST_USE enum proxy_protocol_result proxy_protocol_parse(struct text input,
                                                          struct proxy_protocol *header_out,
                                                          size_t *used_out);
 
+struct socket;
+
+/* Takes the header, and not a byte more, from a plain socket: call it at each on_readable. `memory`
+ * holds what was taken so far (*filled of PROXY_PROTOCOL_MAX bytes). BAD: the connection ended or
+ * is broken, too. */
+MUST_USE enum proxy_protocol_result proxy_protocol_read(struct socket *s, char *memory,
+                                                        size_t *filled,
+                                                        struct proxy_protocol *header_out);
+
 #endif

@@ -101,6 +101,9 @@ void socket_close(struct socket *s);
  * reset. The socket is closed for its owner at once. All queued output must have been written. */
 void socket_close_lingering(struct socket *s, size_t max_bytes);
 
+/* Closes at once what still lingers on this thread's loop: before the loop is freed. */
+void socket_stop_lingering(void);
+
 /* Drops the connection with a reset. */
 void socket_reset(struct socket *s);
 
@@ -131,8 +134,14 @@ static inline bool socket_is_tls(const struct socket *s)
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
 /* IO_DONE: *got_out bytes (1..size). Fewer than `size` means that there is no more for now: do not
- * read again before on_readable. If the owner stops short of that, on_readable comes again. */
+ * read again before on_readable. If the owner stops short of that, on_readable comes again. IO_EOF
+ * pauses reading: it is told once. */
 MUST_USE enum io socket_read(struct socket *s, void *into, size_t size, size_t *got_out);
+
+/* As socket_read, but the bytes stay: for what must not be read too far (a PROXY header before
+ * TLS). Plain sockets only. Take what was looked at before the next turn, or on_readable comes at
+ * once. */
+MUST_USE enum io socket_peek(struct socket *s, void *into, size_t size, size_t *got_out);
 
 /* *written_out may be short of the sum: then IO_AGAIN and on_writable follows; go on with the same
  * bytes first. TLS puts what fits into one record. */
@@ -208,7 +217,8 @@ static inline enum socket_why socket_why(const struct socket *s)
 
 #define SOCKET_WHY_SIZE 256
 
-/* "connection refused", "the certificate has expired": borrowed from `into` or constant. */
+/* "connection refused", "the certificate has expired": borrowed from `into` or constant. For TLS
+ * before the socket is closed. */
 struct text socket_print_why(const struct socket *s, char into[SOCKET_WHY_SIZE]);
 
 /* Empty without TLS; borrowed for the life of the connection. */

@@ -17,6 +17,7 @@ struct ssl_st;
 
 struct tls_stream {
     struct ssl_st *ssl;
+    struct tls_server *server;   /* counted until hands are shaken; client: NULL */
     struct tls_session *session; /* client: where new sessions go; NULL: nowhere */
     unsigned long error;         /* the library's, of what broke the stream */
     long verify_error;           /* X509_V_ERR_*, 0 */
@@ -25,7 +26,9 @@ struct tls_stream {
     bool is_cut;      /* the peer went away without saying goodbye */
     bool wants_write; /* after IO_AGAIN */
     bool has_goodbye; /* we sent close_notify */
-    bool is_broken;   /* nothing more may be asked of the library */
+    bool is_drained;  /* no bytes inside that can be read without another event */
+    bool has_told_end;
+    enum io ended; /* IO_EOF or IO_BROKEN once it is; else IO_DONE */
 };
 
 /* NULL: out of resources. */
