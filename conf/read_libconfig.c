@@ -183,7 +183,7 @@ bool read_libconfig_or_json(const char *file, struct arena *arena, struct proble
         return false;
     while (start < text.length && strchr(" \t\r\n", text.at[start]) != NULL)
         start++;
-    if (start < text.length && text.at[start] == '{')
+    if (start < text.length && (text.at[start] == '{' || text.at[start] == '['))
         return read_json(text, arena, ps, doc_out);
     return read_libconfig_text(text, file, arena, ps, doc_out);
 }

@@ -21,7 +21,8 @@ MUST_USE bool read_libconfig(const char *file, struct arena *arena, struct probl
 MUST_USE bool read_libconfig_text(struct text text, const char *file, struct arena *arena,
                                   struct problems *ps, struct doc *doc_out);
 
-/* Either language: JSON if the first byte that is no white space is '{', else libconfig. */
+/* Either language: JSON if the first byte that is no white space is '{' or '[', else
+ * libconfig. */
 MUST_USE bool read_libconfig_or_json(const char *file, struct arena *arena, struct problems *ps,
                                      struct doc *doc_out);
 

@@ -83,7 +83,9 @@ static void check_integer(struct expanding *x, const struct source *s, struct te
     const char *prefix = is_hex ? "0x" : "";
     bool is_number = is_hex ? text_parse_hex_u64(digits, &value) : text_parse_u64(digits, &value);
 
-    if (is_number && (is_long ? value <= INT64_MAX : value <= INT32_MAX))
+    bool is_negative = digits.at > s->text.at && digits.at[-1] == '-';
+
+    if (is_number && value <= (is_long ? INT64_MAX : INT32_MAX + (uint64_t)is_negative))
         return;
     if (is_number && value <= INT64_MAX)
         problems_add(x->ps, place_of(s),

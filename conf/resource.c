@@ -86,19 +86,33 @@ static size_t object_size(enum resource_kind kind)
     return (kinds[kind].schema->size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
+/* "routes.NAME", or "routes[3]" when there is no name but a pointer "/routes/3", or "routes". */
+static void print_path(struct making *m, const char *pointer)
+{
+    const char *index = strrchr(pointer, '/');
+
+    if (m->name.length > 0)
+        (void)snprintf(m->path, sizeof(m->path), "%s.%.*s", kinds[m->kind].plural,
+                       TEXT_ARGS(text_first(m->name, NAME_LENGTH_MAX)));
+    else if (index != NULL)
+        (void)snprintf(m->path, sizeof(m->path), "%s[%.20s]", kinds[m->kind].plural, index + 1);
+    else
+        (void)snprintf(m->path, sizeof(m->path), "%s", kinds[m->kind].plural);
+}
+
 static void start_making(struct making *m, const struct resource_source *source)
 {
+    const char *pointer = source != NULL && source->pointer != NULL ? source->pointer : "";
     struct text name = doc_find_text(m->doc, TEXT_OF("name"));
 
     if (name.length == 0 && source != NULL)
         name = source->name;
     m->name = name;
-    (void)snprintf(m->path, sizeof(m->path), "%s%s%.*s", kinds[m->kind].plural,
-                   name.length > 0 ? "." : "", TEXT_ARGS(text_first(name, NAME_LENGTH_MAX)));
+    print_path(m, pointer);
     m->root = (struct place){
         .file = m->doc->file,
         .line = m->doc->line,
-        .pointer = source != NULL && source->pointer != NULL ? source->pointer : "",
+        .pointer = pointer,
         .path = m->path,
     };
 }
