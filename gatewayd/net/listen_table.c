@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listen_table.c - binding, and the descriptors the process listens on.
+ *
+ * Options of a listening TCP socket are inherited by what it accepts, so an accepted connection
+ * costs no setsockopt(2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/base/mem.h"
+#include "gatewayd/net/listen_private.h"
+
+#define BACKLOG           4096
+#define USER_TIMEOUT_MS   30000
+#define KEEPALIVE_SECONDS 60
+#define FIRST_GIVEN_FD    3 /* sd_listen_fds(3) */
+#define MAX_GIVEN_FDS     1024
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+void listen_table_init(struct listen_table *t)
+{
+    list_init(&t->entries);
+}
+
+static struct listen_entry *add_entry(struct listen_table *t, struct text name,
+                                      const struct address *address)
+{
+    struct listen_entry *e = mem_new(sizeof(*e));
+    e->name = mem_copy_text(name.at, name.length);
+    e->address = *address;
+    list_add_last(&t->entries, &e->node);
+    return e;
+}
+
+static void add_fd(struct listen_entry *e, int fd)
+{
+    e->fds = mem_resize(e->fds, (e->count + 1) * sizeof(*e->fds));
+    e->fds[e->count++] = fd;
+}
+
+void listen_table_close(struct listen_table *t, struct listen_entry *e)
+{
+    list_remove(&e->node);
+    for (unsigned i = 0; i < e->count; i++)
+        close(e->fds[i]);
+    MEM_FREE(&e->fds);
+    MEM_FREE(&e->name);
+    MEM_FREE(&e);
+}
+
+void listen_table_fini(struct listen_table *t)
+{
+    while (!list_is_empty(&t->entries))
+        listen_table_close(t, LIST_ITEM(t->entries.next, struct listen_entry, node));
+}
+
+struct listen_entry *listen_table_find(struct listen_table *t, struct text name)
+{
+    LIST_EACH (node, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (text_equals(name, text_of(e->name)))
+            return e;
+    }
+    return NULL;
+}
+
+static struct listen_entry *find_address(struct listen_table *t, const struct address *address)
+{
+    LIST_EACH (node, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (address_equals(&e->address, address))
+            return e;
+    }
+    return NULL;
+}
+
+int listen_entry_fd(const struct listen_entry *e, unsigned worker, unsigned workers, unsigned nth)
+{
+    if (e->is_shared)
+        return nth == 0 ? e->fds[0] : -1;
+    uint64_t place = worker + (uint64_t)nth * workers;
+    return place < e->count ? e->fds[place] : -1;
+}
+
+/* ---- binding -------------------------------------------------------------------------------- */
+
+static bool is_unix(const struct address *a)
+{
+    return a->any.sa_family == AF_UNIX;
+}
+
+static void set_number(int fd, int level, int option, int value)
+{
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void set_comforts(int fd)
+{
+    set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+    set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+static bool set_tcp_options(int fd, int family)
+{
+    int one = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0)
+        return false;
+    /* [::] is IPv6 only, so that 0.0.0.0 may stand beside it. */
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0)
+        return false;
+    set_comforts(fd);
+    return true;
+}
+
+static bool is_alive(const struct address *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    bool answers = connect(fd, &address->any, address->length) == 0 || errno == EAGAIN;
+    close(fd);
+    return answers;
+}
+
+/* A socket file that a dead process left behind is in the way of bind(2). */
+static void remove_stale(const struct address *address)
+{
+    struct stat st;
+    if (lstat(address->local.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_alive(address))
+        unlink(address->local.sun_path);
+}
+
+static bool bind_unix(int fd, const struct address *address)
+{
+    remove_stale(address);
+    if (bind(fd, &address->any, address->length) != 0)
+        return false;
+    /* Who may connect is decided by the folder it is in. */
+    return chmod(address->local.sun_path, 0666) == 0;
+}
+
+static bool bind_tcp(int fd, const struct address *address)
+{
+    return set_tcp_options(fd, address->any.sa_family) &&
+           bind(fd, &address->any, address->length) == 0;
+}
+
+/* -1 and errno. */
+static int open_listening(const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    bool bound = is_unix(address) ? bind_unix(fd, address) : bind_tcp(fd, address);
+    if (bound && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static bool get_bound_address(int fd, struct address *address_out)
+{
+    struct address a = { .length = sizeof(a.local) };
+    if (getsockname(fd, &a.any, &a.length) != 0)
+        return false;
+    *address_out = a;
+    return true;
+}
+
+static bool add_new_fd(struct listen_entry *e)
+{
+    int fd = open_listening(&e->address);
+    if (fd < 0)
+        return false;
+    add_fd(e, fd);
+    /* Port 0: the others listen where the first one was put. */
+    if (!is_unix(&e->address))
+        return get_bound_address(fd, &e->address);
+    return true;
+}
+
+static struct listen_entry *take_given(struct listen_table *t, struct text name,
+                                       const struct address *address)
+{
+    struct listen_entry *e = listen_table_find(t, name);
+    if (e == NULL)
+        e = find_address(t, address);
+    if (e == NULL || text_equals(name, text_of(e->name)))
+        return e;
+    MEM_FREE(&e->name);
+    e->name = mem_copy_text(name.at, name.length);
+    return e;
+}
+
+struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
+                                       const struct address *address, unsigned workers,
+                                       struct place place, struct problems *ps)
+{
+    struct listen_entry *e = take_given(t, name, address);
+    if (e == NULL) {
+        e = add_entry(t, name, address);
+        e->is_shared = is_unix(address);
+    }
+    unsigned wanted = e->is_shared ? 1 : workers;
+    while (e->count < wanted) {
+        if (add_new_fd(e))
+            continue;
+        char text[ADDRESS_TEXT_SIZE];
+        char why[128];
+        struct text where = address_print(address, text);
+        problems_add(ps, place, "cannot listen on %.*s: %s", TEXT_ARGS(where),
+                     strerror_r(errno, why, sizeof(why)));
+        listen_table_close(t, e);
+        return NULL;
+    }
+    return e;
+}
+
+/* ---- given descriptors ---------------------------------------------------------------------- */
+
+static int get_number(int fd, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof(value);
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+void listen_table_give(struct listen_table *t, struct text name, int fd)
+{
+    struct address address;
+    if (get_number(fd, SO_ACCEPTCONN) != 1 || get_number(fd, SO_TYPE) != SOCK_STREAM ||
+        !get_bound_address(fd, &address) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        close(fd);
+        return;
+    }
+    bool is_shared = is_unix(&address) || get_number(fd, SO_REUSEPORT) != 1;
+    if (!is_unix(&address))
+        set_comforts(fd);
+    struct listen_entry *e = find_address(t, &address);
+    if (e == NULL)
+        e = add_entry(t, name, &address);
+    e->is_shared = is_shared;
+    e->is_given = true;
+    if (is_shared && e->count > 0)
+        close(fd);
+    else
+        add_fd(e, fd);
+}
+
+static bool read_number(const char *variable, uint64_t *value_out)
+{
+    return text_parse_u64(text_of(getenv(variable)), value_out);
+}
+
+unsigned listen_table_take_systemd(struct listen_table *t)
+{
+    uint64_t pid, count;
+    if (!read_number("LISTEN_PID", &pid) || pid != (uint64_t)getpid() ||
+        !read_number("LISTEN_FDS", &count) || count > MAX_GIVEN_FDS)
+        return 0;
+    const char *all_names = getenv("LISTEN_FDNAMES");
+    struct text names = text_of(all_names == NULL ? "" : all_names);
+    for (uint64_t i = 0; i < count; i++) {
+        struct text name = TEXT_EMPTY;
+        if (names.at != NULL && !text_cut(&names, ':', &name))
+            name = TEXT_EMPTY;
+        if (text_equals(name, TEXT_OF("unknown")))
+            name = TEXT_EMPTY;
+        listen_table_give(t, name, FIRST_GIVEN_FD + (int)i);
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return (unsigned)count;
+}
