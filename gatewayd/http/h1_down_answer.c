@@ -78,6 +78,9 @@ static void answer(struct down *d, const struct response_head *head, bool close)
 
     MUST(!t->is_answered);
     t->is_answered = true;
+    if (text_is_empty(printed.reason)) {
+        printed.reason = status_reason(head->status);
+    }
     printed.framing = choose_framing(d, head);
     if (d->head->method == METHOD_HEAD && head->framing == BODY_LENGTH) {
         /* The same head as GET would have got. */
