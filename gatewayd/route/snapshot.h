@@ -12,7 +12,8 @@
  *     snapshot_compiler_begin(c, resources);              // replaces what was being compiled
  *     each turn: switch (snapshot_compiler_step(c, 2 ms)) // MORE: again next turn
  *         WAIT:  nothing to do until a name is resolved (on_ready is called) or a deadline
- *         READY: snapshot_compiler_take(c) → publish;  FAILED: snapshot_compiler_reason(c)
+ *         READY: snapshot_compiler_take(c) → publish, and step again until it is IDLE
+ *         FAILED: snapshot_compiler_reason(c) says why
  *
  * on_ready also comes when a name changed its addresses later on: step again, it builds a snapshot
  * of the same resources with other fleets.
