@@ -173,6 +173,33 @@ bool read_libconfig(const char *file, struct arena *arena, struct problems *ps, 
            read_libconfig_text(text, file, arena, ps, doc_out);
 }
 
+/* JSON has no lines; that all of it is from one file is known at least. */
+static void set_file(struct doc *doc, const char *file)
+{
+    doc->file = file;
+    for (size_t i = 0; doc->type == DOC_LIST && i < doc->list.count; i++)
+        set_file(&doc->list.items[i], file);
+    for (size_t i = 0; doc->type == DOC_OBJECT && i < doc->object.count; i++)
+        set_file(&doc->object.members[i].value, file);
+}
+
+static bool read_json_file(struct text text, const char *file, struct arena *arena,
+                           struct problems *ps, struct doc *doc_out)
+{
+    const struct place place = { .file = file, .pointer = "", .path = "" };
+    struct problems own;
+    bool is_good;
+
+    problems_init(&own);
+    is_good = read_json(text, arena, &own, doc_out);
+    for (size_t i = 0; i < own.count; i++)
+        problems_add(ps, place, "%s", own.items[i].sentence);
+    problems_fini(&own);
+    if (is_good)
+        set_file(doc_out, arena_copy(arena, text_of(file)).at);
+    return is_good;
+}
+
 bool read_libconfig_or_json(const char *file, struct arena *arena, struct problems *ps,
                             struct doc *doc_out)
 {
@@ -184,6 +211,6 @@ bool read_libconfig_or_json(const char *file, struct arena *arena, struct proble
     while (start < text.length && strchr(" \t\r\n", text.at[start]) != NULL)
         start++;
     if (start < text.length && (text.at[start] == '{' || text.at[start] == '['))
-        return read_json(text, arena, ps, doc_out);
+        return read_json_file(text, file, arena, ps, doc_out);
     return read_libconfig_text(text, file, arena, ps, doc_out);
 }
