@@ -198,9 +198,9 @@ lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck
 
 # The references in the rooms are printed by the tables they describe.
 docs: $(filter %/schema-docs,$(PROGRAMS)) ## write the generated references again
-	$(if $<,$< > conf/README.md)
+	$(if $<,$< update conf/README.md)
 docs-check: $(filter %/schema-docs,$(PROGRAMS))
-	$(if $<,@$< | diff -u conf/README.md - || { echo "conf/README.md is not current: make docs"; exit 1; })
+	$(if $<,@$< check conf/README.md || { echo "conf/README.md is not current: make docs"; exit 1; })
 
 format: ## clang-format over all C
 	git ls-files '*.c' '*.h' | xargs clang-format -i

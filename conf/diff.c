@@ -96,6 +96,7 @@ struct doc diff_resource(const struct resource *before, const struct resource *a
     struct doc old;
     struct doc new;
 
+    MUST(any != NULL);
     doc_add(&entry, arena, TEXT_OF("kind"), doc_text(text_of(resource_kind_name(any->kind))));
     doc_add(&entry, arena, TEXT_OF("name"), doc_text(any->name));
     doc_add(&entry, arena, TEXT_OF("change"), doc_text(text_of(change)));

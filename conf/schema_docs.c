@@ -6,6 +6,7 @@
  *   schema-docs openapi          components of an OpenAPI document, YAML
  *   schema-docs man              gatewayd.conf(5)
  *   schema-docs update FILE      puts the tables between the marks in FILE (conf/README.md)
+ *   schema-docs check FILE       does FILE have the tables as they are now? exit 0 or 1
  */
 #include <stdio.h>
 
@@ -34,29 +35,35 @@ static size_t find(struct text text, struct text needle)
     return text.length;
 }
 
-/* FILE with what is between the marks replaced. */
-static int update(const char *file, struct builder *b)
+/* Is there a page with marks? Then `b` is it with the tables as they are now. */
+static bool put_in(struct text page, struct builder *b)
+{
+    size_t begin = find(page, TEXT_OF(REFERENCE_BEGIN));
+    size_t end = find(page, TEXT_OF(REFERENCE_END));
+
+    if (begin >= end || end == page.length)
+        return false;
+    builder_add(b, text_first(page, begin));
+    reference_print_markdown(b);
+    builder_add(b, text_skip(page, end + strlen(REFERENCE_END)));
+    return true;
+}
+
+static int update(const char *file, bool is_check, struct builder *b)
 {
     struct problems ps;
     struct arena arena;
     struct text page;
-    size_t begin;
-    size_t end;
     int result = 1;
 
     problems_init(&ps);
     arena_init(&arena, SIZE_MAX);
-    if (read_file(file, NULL, &arena, &ps, &page)) {
-        begin = find(page, TEXT_OF(REFERENCE_BEGIN));
-        end = find(page, TEXT_OF(REFERENCE_END));
-        builder_add(b, text_first(page, begin));
-        reference_print_markdown(b);
-        builder_add(b, text_skip(page, end + strlen(REFERENCE_END)));
-        if (end < page.length && begin < end)
-            result = write_text(file, builder_text(b));
-    }
-    if (result != 0)
-        (void)fprintf(stderr, "schema-docs: %s cannot be read or written, or has no marks\n", file);
+    if (!read_file(file, NULL, &arena, &ps, &page) || !put_in(page, b))
+        (void)fprintf(stderr, "schema-docs: %s cannot be read or has no marks\n", file);
+    else if (text_equals(page, builder_text(b)))
+        result = 0;
+    else if (!is_check)
+        result = write_text(file, builder_text(b));
     arena_reset(&arena);
     problems_fini(&ps);
     return result;
@@ -64,14 +71,15 @@ static int update(const char *file, struct builder *b)
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: schema-docs markdown | openapi | man | update FILE\n");
+    (void)fprintf(stderr,
+                  "usage: schema-docs markdown | openapi | man | update FILE | check FILE\n");
     return 2;
 }
 
 static int run(const char *what, const char *file, struct builder *b)
 {
-    if (strcmp(what, "update") == 0 && file != NULL)
-        return update(file, b);
+    if (file != NULL && (strcmp(what, "update") == 0 || strcmp(what, "check") == 0))
+        return update(file, strcmp(what, "check") == 0, b);
     if (strcmp(what, "markdown") == 0)
         reference_print_markdown(b);
     else if (strcmp(what, "openapi") == 0)
