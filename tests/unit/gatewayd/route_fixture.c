@@ -11,11 +11,11 @@
 
 void route_fixture_init(struct route_fixture *f)
 {
-    static bool is_started;
-
-    if (!is_started)
+    if (metrics_slot == 0) {
         metrics_start(1);
-    is_started = true;
+        metrics_use_slot(1);
+    }
+
     memset(f, 0, sizeof(*f));
     arena_init(&f->arena, SIZE_MAX);
 }
