@@ -15,7 +15,7 @@ struct writer {
     char *segment; /* where the segment at hand begins, behind a '/' */
     char *at;
     bool is_pattern;
-    bool has_encoded_slash;     /* in the path */
+    bool has_encoded_slash;     /* in the path, or in what ".." took away again */
     bool segment_encoded_slash; /* in the segment at hand */
 };
 
@@ -210,8 +210,9 @@ static enum refusal normalise(struct text raw, bool is_pattern, struct arena *ar
     enum refusal r = write_path(&w);
     if (r != REFUSAL_NONE)
         return r;
-    *path_out = (struct path){ .text = text_from(out, (size_t)(w.at - out)),
-                               .has_encoded_slash = w.has_encoded_slash };
+    struct text text = text_from(out, (size_t)(w.at - out));
+    bool has_slash = w.has_encoded_slash && text_contains(text, TEXT_OF("%2F"));
+    *path_out = (struct path){ .text = text, .has_encoded_slash = has_slash };
     return REFUSAL_NONE;
 }
 

@@ -80,6 +80,7 @@ static void escapes_are_decoded_where_it_means_nothing(void **state)
     expect("/%41%5a%30", "/AZ0");
     expect("/%3a%2C%20%c3%a9", "/%3A%2C%20%C3%A9");
     expect("/a%2fb%2Fc", "/a%2Fb%2Fc");
+    expect("/a%2fb/../c", "/c");
     expect("/%252e%252e/%2561", "/%252e%252e/%2561");
     expect("/%25%32%65", "/%252e");
     expect("/%7Bid%7d", "/%7Bid%7D");
