@@ -82,8 +82,11 @@ FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(FUZZ_SOURCES))
 
+BENCH_SOURCES := $(wildcard tests/bench/bench_*.c)
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SOURCES))
+
 ALL_SOURCES := $(foreach room,$(ROOMS),$($(room)_SOURCES)) $(CTL_SOURCES) $(PROGRAM_MAINS) \
-    $(UNIT_SOURCES) $(wildcard tests/fuzz/*.c)
+    $(UNIT_SOURCES) $(wildcard tests/fuzz/*.c) $(BENCH_SOURCES)
 ALL_CODE := $(shell find $(ROOMS) tests/unit tests/fuzz -name '*.[ch]' -o -name '*.def' 2>/dev/null)
 
 # V=1 shows whole commands.
@@ -213,6 +216,17 @@ coverage: ## unit tests and stories, instrumented; the report is build-coverage/
 
 print-cppflags:
 	@echo $(CPPFLAGS)
+
+## ---- small benchmarks --------------------------------------------------------------------------
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ROOM_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+
+.PHONY: bench-small
+bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
+	@for program in $(BENCH_PROGRAMS); do $$program; done
 
 ## ---- running and installing --------------------------------------------------------------------
 

@@ -195,9 +195,11 @@ static void fullness_is_told(void **state)
     init(&f);
     f.headers.capacity = 2;
     assert_false(forwarded_apply(&f.headers, &hop, &f.arena));
+    arena_reset(&f.arena);
     init(&f);
     f.arena.ceiling = 8;
     assert_false(forwarded_apply(&f.headers, &hop, &f.arena));
+    arena_reset(&f.arena);
 }
 
 static void the_scheme_is_the_clients(void **state)
