@@ -364,7 +364,7 @@ static const struct field fields[] = {
               .summary = "Worker threads; 0: one for each CPU the process may use.",
               .example = "4"),
     FIELD_GROUPS(struct node_config, listeners, struct node_listener, &listener_schema,
-                 .flags = FIELD_REQUIRED | FIELD_LIVE, .minimum = 1, .maximum = 256,
+                 .flags = FIELD_REQUIRED, .minimum = 1, .maximum = 256,
                  .summary = "Addresses that clients connect to.",
                  .example = "[{\"name\": \"http\", \"address\": \"0.0.0.0:8080\"}]"),
     FIELD_GROUP(struct node_config, admin, struct node_admin, &admin_schema,

@@ -87,6 +87,20 @@ static const struct doc *member_or_null(const struct doc *doc, const char *name)
 }
 
 static void compare(struct comparison *c, const struct schema *schema, const char *prefix,
+                    const struct doc *before, const struct doc *after);
+
+static void compare_items(struct comparison *c, const struct schema *schema, const char *path,
+                          const struct doc *before, const struct doc *after)
+{
+    for (size_t i = 0; i < before->list.count; i++) {
+        const char *item = arena_print(c->arena, "%s[%zu]", path, i).at;
+
+        compare(c, schema, item, &before->list.items[i], &after->list.items[i]);
+    }
+}
+
+/* Groups that both have are compared field by field, lists of them if none came or went. */
+static void compare(struct comparison *c, const struct schema *schema, const char *prefix,
                     const struct doc *before, const struct doc *after)
 {
     for (size_t row = 0; row < schema->count; row++) {
@@ -98,8 +112,11 @@ static void compare(struct comparison *c, const struct schema *schema, const cha
 
         if (doc_equals(a, b))
             continue;
-        if (field->type == FIELD_TYPE_GROUP)
+        if (field->schema != NULL && a->type == DOC_OBJECT && b->type == DOC_OBJECT)
             compare(c, field->schema, path.at, a, b);
+        else if (field->schema != NULL && a->type == DOC_LIST && b->type == DOC_LIST &&
+                 a->list.count == b->list.count)
+            compare_items(c, field->schema, path.at, a, b);
         else
             c->visit(c->arg, path, (field->flags & FIELD_LIVE) != 0);
     }

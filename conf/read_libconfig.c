@@ -2,6 +2,7 @@
 #include "conf/read_libconfig.h"
 
 #include <libconfig.h>
+#include <math.h>
 
 #include "conf/read_file.h"
 #include "conf/read_json.h"
@@ -88,6 +89,17 @@ static struct doc convert_text(struct reading *r, const config_setting_t *from)
     return doc_text(arena_copy(r->arena, text));
 }
 
+static struct doc convert_real(struct reading *r, const config_setting_t *from)
+{
+    double real = config_setting_get_float(from);
+
+    if (!isfinite(real)) {
+        problems_add(r->ps, place_of(r, from), "The number is too large.");
+        real = 0;
+    }
+    return (struct doc){ .type = DOC_REAL, .real = real };
+}
+
 static struct doc convert_value(struct reading *r, const config_setting_t *from, unsigned depth)
 {
     switch (config_setting_type(from)) {
@@ -105,7 +117,7 @@ static struct doc convert_value(struct reading *r, const config_setting_t *from,
     case CONFIG_TYPE_INT64:
         return doc_int(config_setting_get_int64(from));
     case CONFIG_TYPE_FLOAT:
-        return (struct doc){ .type = DOC_REAL, .real = config_setting_get_float(from) };
+        return convert_real(r, from);
     default:
         return doc_null();
     }

@@ -111,11 +111,33 @@ static void changes_say_what_a_running_node_takes_over(void **state)
     node_config_unref(&b);
 }
 
+static void listeners_are_compared_one_by_one(void **state)
+{
+    struct node_config *a = parse("node = \"n\"; listeners = ({ name = \"a\"; address = "
+                                  "\"0.0.0.0:1\"; tls = { cert = \"c\"; key = \"k\"; }; });");
+    struct node_config *b = parse("node = \"n\"; listeners = ({ name = \"a\"; address = "
+                                  "\"0.0.0.0:2\"; tls = { cert = \"d\"; key = \"k\"; }; });");
+    struct node_config *c = parse("node = \"n\"; listeners = ({ name = \"a\"; address = "
+                                  "\"0.0.0.0:1\"; }, { name = \"b\"; address = \"0.0.0.0:2\"; });");
+    struct builder changes;
+
+    builder_init(&changes, 10000);
+    node_config_changes(a, b, note_change, &changes);
+    node_config_changes(a, c, note_change, &changes);
+    assert_true(text_equals(builder_text(&changes),
+                            TEXT_OF("listeners[0].address! listeners[0].tls.cert listeners! ")));
+    builder_fini(&changes);
+    node_config_unref(&a);
+    node_config_unref(&b);
+    node_config_unref(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test(everything_can_be_set),
+        cmocka_unit_test(listeners_are_compared_one_by_one),
         cmocka_unit_test(changes_say_what_a_running_node_takes_over),
     };
 
