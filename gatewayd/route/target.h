@@ -52,7 +52,6 @@ struct target {
     atomic_llong failure_times[TARGET_FAILURES_KEPT];
 
     /* Control thread. */
-    bool is_checked;                   /* has active checks now */
     int64_t since;                     /* wall clock milliseconds of the last change of state */
     char because[TARGET_BECAUSE_SIZE]; /* "connect: refused"; empty: never checked */
 };
