@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, stopping, crashing, reloading: nothing acknowledged is lost, nobody is cut off."""
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.node import BUILD
+from harness.wait import scaled, until
+
+pytestmark = pytest.mark.sanitize
+
+
+def test_sigterm_finishes_what_is_in_flight(make_node, make_origin):
+    release = threading.Event()
+
+    def slow(peer, request):
+        release.wait(10)
+        peer.respond(200, b"finished")
+
+    origin = make_origin(slow)
+    node = make_node()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    idle = node.connect()
+    busy = node.connect()
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    until(lambda: origin.requests)
+    node.signal(signal.SIGTERM)
+    until(lambda: node.admin("GET", "/readyz", token=None).status == 503)
+    release.set()
+    answer = busy.read()
+    assert (answer.status, answer.body) == (200, b"finished")
+    assert answer.header("Connection") == "close"
+    answer = idle.request("GET", "/")
+    assert (answer.status, answer.header("Connection")) == (200, "close")
+    assert node.wait() == 0
+
+
+def test_a_second_signal_ends_at_once(make_node, make_origin):
+    def never(peer, request):
+        time.sleep(20)
+
+    origin = make_origin(never)
+    node = make_node()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    c = node.connect()
+    c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    until(lambda: origin.requests)
+    node.signal(signal.SIGTERM)
+    until(lambda: "drain" in node.log().lower())
+    node.signal(signal.SIGTERM)
+    begin = time.monotonic()
+    node.wait(5)
+    assert time.monotonic() - begin < 5
+
+
+def test_the_drain_has_a_deadline(make_node, make_origin):
+    def never(peer, request):
+        time.sleep(20)
+
+    origin = make_origin(never)
+    node = make_node(timeouts={"drain": "500ms"})
+    node.upstream("o", origin)
+    node.route("r", "o")
+    c = node.connect()
+    c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    until(lambda: origin.requests)
+    begin = time.monotonic()
+    assert node.stop(10) == 0
+    assert time.monotonic() - begin < 6
+
+
+def test_kill_9_loses_nothing_acknowledged(make_node):
+    node = make_node()
+    acknowledged = {}
+    for round_number in range(scaled(8, 2)):
+        stop = threading.Event()
+
+        def write():
+            i = 0
+            while not stop.is_set():
+                i += 1
+                name = f"p{round_number}-{i}"
+                try:
+                    answer = node.admin("PUT", f"/v1/plans/{name}", {"limits": []})
+                except Exception:  # killed under it: not acknowledged
+                    return
+                if answer.status == 201:
+                    acknowledged[name] = answer.header("ETag")
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        time.sleep(random.uniform(0.05, 0.3))
+        node.kill()
+        stop.set()
+        thread.join()
+        node.start()
+        for name, etag in acknowledged.items():
+            answer = node.admin("GET", f"/v1/plans/{name}")
+            assert (answer.status, answer.header("ETag")) == (200, etag), name
+    assert len(acknowledged) > 5
+
+
+def test_a_torn_tail_is_cut_and_damage_is_reported(make_node):
+    node = make_node()
+    for i in range(5):
+        node.put("plans", f"p{i}", {})
+    node.stop()
+    journals = [p for p in (node.folder / "state").iterdir() if p.is_file() and p.stat().st_size > 200]
+    journal = max(journals, key=lambda p: p.stat().st_mtime)
+    with open(journal, "ab") as f:
+        f.write(b"\x55" * 7)
+    node.start()
+    assert node.admin("GET", "/v1/plans/p4").status == 200
+    node.stop()
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    journal.write_bytes(data)
+    node.start(wait=False)
+    assert node.wait() != 0
+    assert str(journal) in node.log()
+
+
+def test_two_nodes_cannot_share_a_state_folder(make_node):
+    node = make_node()
+    other = subprocess.run([BUILD / "gatewayd", "-c", node.config_path], capture_output=True,
+                           text=True, timeout=60, check=False)
+    assert other.returncode != 0
+    assert str(node.folder / "state") in other.stderr or "in use" in other.stderr
+    assert node.is_ready()
+
+
+def test_a_full_disk_refuses_writes_and_serves_on(make_node, origin, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("a small file system can be mounted by root only")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small],
+                      check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        node = make_node(state={"dir": str(small / "state")})
+        node.upstream("o", origin)
+        node.route("r", "o")
+        status = 0
+        for i in range(400):
+            status = node.admin("PUT", f"/v1/consumers/c{i}",
+                                {"metadata": {"x": "y" * 8000}}).status
+            if status == 507:
+                break
+        assert status == 507
+        assert node.get("/").status == 200
+        assert node.admin("GET", "/v1/routes/r").status == 200
+        for path in small.rglob("filler"):
+            path.unlink()
+        assert node.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", small], check=False)
+
+
+def test_sigusr1_reopens_the_access_log(make_node, origin):
+    node = make_node()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    node.get("/before")
+    until(lambda: len(node.access()) == 1)
+    moved = node.access_path.with_suffix(".1")
+    node.access_path.rename(moved)
+    node.signal(signal.SIGUSR1)
+    until(node.access_path.exists, what="a new access log")
+    node.get("/after")
+    until(lambda: len(node.access()) == 1)
+    assert "/after" in node.access_path.read_text()
+    assert "/before" in moved.read_text()
+
+
+def test_one_access_line_an_exchange(node, origin):
+    node.upstream("o", origin)
+    node.route("r", "o")
+    answer = node.get("/a?secret=1", {"User-Agent": "me"})
+    until(lambda: node.access())
+    line = node.access()[0]
+    text = node.access_path.read_text()
+    assert line["status"] == 200
+    assert answer.header("X-Request-Id") in text
+    for expected in ("\"r\"", "\"o\"", "127.0.0.1", "GET", "/a"):
+        assert expected in text, expected
+
+
+def test_check_reports_everything_at_once(tmp_path):
+    bad = tmp_path / "bad.conf"
+    bad.write_text('nod = "x";\nlisteners = (\n  { name = "a"; address = "nonsense"; },\n'
+                   '  { name = "b"; address = "127.0.0.1:8080"; tls = { cert = "/none"; key = "/none"; }; }\n'
+                   ');\nadmin = { address = "0.0.0.0:9080"; };\n')
+    done = subprocess.run([BUILD / "gatewayd", "-t", "-c", bad], capture_output=True, text=True,
+                          timeout=60, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode == 1
+    for expected in (f"{bad}:1", "node", f"{bad}:3", "nonsense", f"{bad}:6", "/none"):
+        assert expected in text, (expected, text)
+
+
+def test_check_accepts_a_good_file(make_node):
+    node = make_node(start=False)
+    done = subprocess.run([BUILD / "gatewayd", "-t", "-c", node.config_path], capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version_and_help():
+    out = subprocess.run([BUILD / "gatewayd", "-V"], capture_output=True, text=True, check=True)
+    for library in ("libevent", "OpenSSL", "PCRE2", "c-ares", "jansson"):
+        assert library.lower() in out.stdout.lower(), out.stdout
+    assert subprocess.run([BUILD / "gatewayd", "-h"], capture_output=True, check=True).stdout
+
+
+def test_drain_and_undrain_by_the_api(node, origin):
+    node.upstream("o", origin)
+    node.route("r", "o")
+    assert node.admin("POST", "/v1/drain", {}).status in (200, 202, 204)
+    assert node.admin("GET", "/readyz", token=None).status == 503
+    assert node.admin("GET", "/livez", token=None).status == 200
+    answer = node.get("/")
+    assert (answer.status, answer.header("Connection")) == (200, "close")
+    assert node.admin("DELETE", "/v1/drain").status in (200, 204)
+    assert node.is_ready()
+    assert node.get("/").header("Connection") is None
+
+
+def test_bootstrap_once(make_node, tmp_path):
+    resources = tmp_path / "resources.conf"
+    resources.write_text('routes = ( { name = "hi"; match = { paths = ("/hi"); }; '
+                         'respond = { body = "from the file"; }; } );\n')
+    node = make_node(bootstrap=str(resources))
+    assert node.get("/hi").text == "from the file"
+    assert node.admin("DELETE", "/v1/routes/hi").status == 204
+    node.restart()
+    assert node.get("/hi").status == 404
+
+
+def test_proxy_protocol(make_node, origin):
+    node = make_node(start=False)
+    node.config["listeners"][0]["proxy_protocol"] = True
+    node.write_config()
+    node.start()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    with node.connect() as c:
+        c.send(b"PROXY TCP4 192.0.2.7 198.51.100.1 5555 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.read().status == 200
+    assert "192.0.2.7" in origin.last.header("X-Forwarded-For")
+    v2 = (b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11, 0, 12]) + bytes([192, 0, 2, 9])
+          + bytes([198, 51, 100, 1]) + b"\x15\xb3\0\x50")
+    with node.connect() as c:
+        c.send(v2 + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.read().status == 200
+    assert "192.0.2.9" in origin.last.header("X-Forwarded-For")
+    with node.connect() as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.is_closed()
+
+
+def test_unix_listener(make_node, origin, tmp_path):
+    from harness.client import Connection
+    path = str(tmp_path / "in.sock")
+    node = make_node(start=False)
+    node.config["listeners"].append({"name": "unix", "address": f"unix:{path}"})
+    node.write_config()
+    node.start()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    with Connection(path) as c:
+        assert c.request("GET", "/").status == 200

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSocket through the gateway: a tunnel that knows where frames end."""
+import base64
+import hashlib
+import os
+import signal
+import struct
+import threading
+import time
+
+import pytest
+
+from harness.wait import until
+
+pytestmark = pytest.mark.sanitize
+
+UPGRADE = ("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n")
+
+
+def frame(payload, opcode=2, masked=False, fin=True):
+    head = bytes([(0x80 if fin else 0) | opcode])
+    bit = 0x80 if masked else 0
+    if len(payload) < 126:
+        head += bytes([bit | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([bit | 126]) + struct.pack(">H", len(payload))
+    else:
+        head += bytes([bit | 127]) + struct.pack(">Q", len(payload))
+    if not masked:
+        return head + payload
+    mask = os.urandom(4)
+    return head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+
+
+def read_frame(take):
+    first, second = take(2)
+    length = second & 0x7F
+    if length == 126:
+        length, = struct.unpack(">H", take(2))
+    elif length == 127:
+        length, = struct.unpack(">Q", take(8))
+    mask = take(4) if second & 0x80 else None
+    payload = take(length)
+    if mask:
+        payload = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+    return first & 0x0F, payload
+
+
+def echo(peer, request):
+    """A WebSocket origin that sends every frame back."""
+    if request.header("Upgrade") is None:
+        peer.respond(200, b"plain")
+        return True
+    accept = base64.b64encode(hashlib.sha1(
+        (request.header("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()
+    ).digest()).decode()
+    peer.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              f"Sec-WebSocket-Accept: {accept}\r\n\r\n")
+    while True:
+        opcode, payload = read_frame(peer.take)
+        peer.send(frame(payload, opcode))
+        if opcode == 8:
+            return False
+
+
+def upgrade(node, path="/ws", more=""):
+    c = node.connect(timeout=10)
+    c.send(UPGRADE.format(path=path, more=more))
+    answer = c.read()
+    assert answer.status == 101, answer
+    assert answer.header("Upgrade").lower() == "websocket"
+    return c
+
+
+@pytest.fixture
+def tunnel(node, make_origin):
+    node.upstream("o", make_origin(echo))
+    node.route("r", "o", paths=["/ws"])
+    return node
+
+
+def test_frames_go_through_both_ways(tunnel):
+    with upgrade(tunnel) as c:
+        for size in (0, 1, 125, 126, 65535, 65536, 300000):
+            payload = os.urandom(size)
+            c.send(frame(payload, masked=True))
+            assert read_frame(c.take) == (2, payload)
+        assert tunnel.status()["streams"] == 1
+        c.send(frame(struct.pack(">H", 1000), 8, masked=True))
+        assert read_frame(c.take)[0] == 8
+        assert c.is_closed()
+    until(lambda: tunnel.status()["streams"] == 0)
+
+
+def test_one_byte_at_a_time(tunnel):
+    with upgrade(tunnel) as c:
+        for byte in frame(b"slowly", masked=True):
+            c.send(bytes([byte]))
+        assert read_frame(c.take) == (2, b"slowly")
+
+
+def test_a_refused_upgrade_is_an_ordinary_answer(node, make_origin):
+    def no(peer, request):
+        peer.respond(403, b"no")
+
+    node.upstream("o", make_origin(no))
+    node.route("r", "o")
+    with node.connect() as c:
+        c.send(UPGRADE.format(path="/", more=""))
+        assert c.read().status == 403
+        assert c.request("GET", "/").status == 403
+
+
+def test_only_websocket_passes_in_upgrade(node, origin):
+    node.upstream("o", origin)
+    node.route("r", "o")
+    answer = node.get("/", {"Connection": "Upgrade", "Upgrade": "h2c"})
+    assert answer.status == 200
+    assert origin.last.header("Upgrade") is None
+
+
+def test_revoking_the_key_closes_the_stream_with_1008(node, make_origin):
+    node.upstream("o", make_origin(echo))
+    node.route("r", "o", auth={"methods": ["key"]})
+    node.consumer("acme")
+    key, other = node.key("acme"), node.key("acme")
+    with upgrade(node, more=f"X-API-Key: {key['key']}\r\n") as c, \
+            upgrade(node, more=f"X-API-Key: {other['key']}\r\n") as kept:
+        c.send(frame(b"hello", masked=True))
+        assert read_frame(c.take) == (2, b"hello")
+        begin = time.monotonic()
+        assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
+        opcode, payload = read_frame(c.take)
+        assert (opcode, struct.unpack(">H", payload[:2])[0]) == (8, 1008)
+        assert c.is_closed()
+        assert time.monotonic() - begin < 5
+        kept.send(frame(b"still", masked=True))
+        assert read_frame(kept.take) == (2, b"still")
+
+
+def test_draining_closes_with_1001(tunnel):
+    c = upgrade(tunnel)
+    tunnel.signal(signal.SIGTERM)
+    opcode, payload = read_frame(c.take)
+    assert (opcode, struct.unpack(">H", payload[:2])[0]) == (8, 1001)
+    c.close()
+    assert tunnel.wait() == 0
+
+
+def test_the_close_never_splits_a_frame(node, make_origin):
+    """The origin writes half a frame; the close waits for the other half."""
+    go = threading.Event()
+
+    def halves(peer, request):
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        whole = frame(b"x" * 1000)
+        peer.send(whole[:500])
+        go.wait(10)
+        peer.send(whole[500:])
+        time.sleep(2)
+        return False
+
+    node.upstream("o", make_origin(halves))
+    node.route("r", "o", auth={"methods": ["key"]})
+    node.consumer("acme")
+    key = node.key("acme")
+    with upgrade(node, more=f"X-API-Key: {key['key']}\r\n") as c:
+        while len(c.buffer) < 500:
+            c.fill()
+        assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
+        go.set()
+        assert read_frame(c.take) == (2, b"x" * 1000)
+        opcode, payload = read_frame(c.take)
+        assert (opcode, struct.unpack(">H", payload[:2])[0]) == (8, 1008)
+
+
+def test_an_idle_tunnel_ends(node, make_origin):
+    node.upstream("o", make_origin(echo), idle_timeout="300ms")
+    node.route("r", "o")
+    with upgrade(node, path="/") as c:
+        assert c.is_closed(timeout=8) or read_frame(c.take)[0] == 8
+
+
+def test_back_pressure(node, make_origin):
+    """A client that does not read stops the origin, and memory stays bounded."""
+    sent = []
+
+    def flood(peer, request):
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        data = frame(b"x" * 65000)
+        for _ in range(1000):
+            peer.send(data)
+            sent.append(len(data))
+        return False
+
+    node.upstream("o", make_origin(flood))
+    node.route("r", "o")
+    before = node.memory()
+    with upgrade(node, path="/") as c:
+        time.sleep(1)
+        stuck = len(sent)
+        assert stuck < 1000
+        assert node.memory() - before < 8 * 1024 * 1024
+        for _ in range(1000):
+            assert len(read_frame(c.take)[1]) == 65000
