@@ -63,7 +63,7 @@ struct consumer_record {
     uint64_t stamp; /* writer; first, as a given record loses its first bytes */
     char *name;     /* NUL-terminated, owned */
     _Atomic(struct words *) profile;
-    uint32_t keys;  /* writer */
+    uint32_t keys; /* writer */
 };
 #define PROFILE_SET    0
 #define PROFILE_PLAN   1

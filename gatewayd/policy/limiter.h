@@ -38,7 +38,8 @@ struct limiter_settings {
 
 /* Lifetime: process. */
 struct limiter *limiter_new(const struct limiter_settings *settings);
-void limiter_free(struct limiter **l); /* no worker may be left, sets may be */
+/* No worker is left, and no set that has not been let go of. */
+void limiter_free(struct limiter **l);
 
 /* ---- sets (control) ---- */
 
@@ -60,12 +61,15 @@ typedef struct text limiter_header_fn(void *arg, struct text name);
 struct limiter_who {
     struct text consumer; /* empty: nobody known */
     struct text key;      /* its id; empty: none */
+    struct text route;    /* its name, for limits of a plan by route; empty: by consumer */
     const struct address *client;
     limiter_header_fn *header;
     void *arg;
 };
 
-/* The time of now: monotonic in ns (CLOCK_MONOTONIC), and ms since the epoch. */
+/* The time of now: monotonic in ns, and ms since the epoch. Monotonic really read now
+ * (clock_read_ns): the time of a long turn's beginning would let in what came during the turn on
+ * top of what the next turn lets in. */
 struct limiter_now {
     int64_t monotonic;
     int64_t wall;
@@ -144,10 +148,18 @@ void limiter_count(const struct limiter *l, struct limiter_counts *out);
 /* Ends full buckets, gives memory back, grows the table: bounded work, each 100 ms or so. */
 void limiter_tidy(struct limiter *l, struct limiter_now now);
 
-/* Quota counters, for the store to keep: calls `save` with those that changed since the last
- * call (`all`: every one). Both texts borrowed for the call. Only the newest value counts. */
+/* Quota counters, for the store to keep: calls `save` with those that changed since they were last
+ * saved (or all, without forgetting which those are). Both texts (at most 512 bytes; printable
+ * ASCII) are borrowed for the call; of an identity only the newest value counts. Looks at about
+ * `most` at a time: true if there is more, call again with the same `saving`, which begins zeroed
+ * but for .all. */
+struct limiter_saving {
+    bool all;
+    uint32_t position;
+};
 typedef void limiter_save_fn(void *arg, struct text identity, struct text value);
-void limiter_save(struct limiter *l, bool all, int64_t wall, limiter_save_fn *save, void *arg);
+bool limiter_save(struct limiter *l, struct limiter_saving *saving, size_t most,
+                  limiter_save_fn *save, void *arg);
 
 /* One saved counter, before workers start. False: it says nothing to us, or is of a window that is
  * over (then it need not be kept). */
