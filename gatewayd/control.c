@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control.c - the control thread: what it owns, from the first look at the node configuration to
+ * the end of the process.
+ */
+#include "gatewayd/control_private.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/base/mem.h"
+#include "conf/read_file.h"
+#include "gatewayd/core/log_writer.h"
+#include "gatewayd/exchange/failure.h"
+#include "gatewayd/notify.h"
+#include "gatewayd/service.h"
+
+#define CARE_MS     100
+#define SECRET_MOST 65536
+
+static const struct service *const services[] = {
+#define SERVICE(name) &name##_service,
+#include "gatewayd/services.def"
+#undef SERVICE
+};
+
+/* ---- what it owns --------------------------------------------------------------------------- */
+
+struct loop *control_loop(struct control *c)
+{
+    return c->loop;
+}
+
+struct mailbox *control_mailbox(struct control *c)
+{
+    return c->mailbox;
+}
+
+const struct node_config *control_node(const struct control *c)
+{
+    return c->node;
+}
+
+struct credentials *control_credentials(struct control *c)
+{
+    return c->credentials;
+}
+
+struct limiter *control_limiter(struct control *c)
+{
+    return c->limiter;
+}
+
+struct listen_table *control_listeners(struct control *c)
+{
+    return &c->listeners;
+}
+
+struct resolve *control_resolve(struct control *c)
+{
+    return c->resolve;
+}
+
+struct health *control_health(struct control *c)
+{
+    return c->health;
+}
+
+unsigned control_workers(const struct control *c)
+{
+    return c->worker_count;
+}
+
+const struct snapshot *control_snapshot(const struct control *c)
+{
+    return c->snapshot;
+}
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+const char *control_state_name(enum control_state state)
+{
+    static const char *const names[] = {
+        [CONTROL_STARTING] = "starting",
+        [CONTROL_READY] = "ready",
+        [CONTROL_DRAINING] = "draining",
+        [CONTROL_BEHIND] = "behind",
+    };
+    return names[state];
+}
+
+void control_set_reason(char **reason_at, struct text reason)
+{
+    MEM_FREE(reason_at);
+    if (reason.length > 0)
+        *reason_at = mem_copy_text(reason.at, reason.length);
+}
+
+void control_set_behind(struct control *c, struct text reason)
+{
+    control_set_reason(&c->store_behind, reason);
+}
+
+static const char *why_behind(const struct control *c)
+{
+    return c->behind != NULL ? c->behind : c->store_behind;
+}
+
+static enum control_state state_of(const struct control *c)
+{
+    if (c->is_draining)
+        return CONTROL_DRAINING;
+    if (c->snapshot == NULL)
+        return CONTROL_STARTING;
+    return why_behind(c) != NULL ? CONTROL_BEHIND : CONTROL_READY;
+}
+
+/* Resident pages, from the kernel. */
+static uint64_t memory_bytes(void)
+{
+    char line[128];
+    FILE *f = fopen("/proc/self/statm", "re");
+    struct text rest, piece = TEXT_EMPTY;
+    uint64_t pages = 0;
+
+    if (f == NULL)
+        return 0;
+    rest = text_of(fgets(line, sizeof(line), f));
+    fclose(f);
+    if (rest.at == NULL || !text_cut(&rest, ' ', &piece) || rest.at == NULL ||
+        !text_cut(&rest, ' ', &piece) || !text_parse_u64(piece, &pages))
+        return 0;
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+struct control_status control_status(const struct control *c)
+{
+    struct metrics_block *node = metrics_node();
+    enum control_state state = state_of(c);
+
+    return (struct control_status){
+        .state = state,
+        .is_ready = state == CONTROL_READY || state == CONTROL_BEHIND,
+        .revision = c->revision,
+        .reason = text_of(why_behind(c)),
+        .started_at = c->started_at,
+        .connections = metrics_sum(node, METRIC_CONNECTIONS),
+        .exchanges = metrics_sum(node, METRIC_EXCHANGES),
+        .streams = metrics_sum(node, METRIC_TUNNELS),
+        .memory_bytes = memory_bytes(),
+    };
+}
+
+/* ---- draining ------------------------------------------------------------------------------- */
+
+bool control_drain(struct control *c, struct text address)
+{
+    if (address.length > 0)
+        return false;
+    if (c->is_draining)
+        return true;
+    c->is_draining = true;
+    log_info(&c->log, "draining: not ready any more");
+    notify_send("STATUS=draining");
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_drain(c->workers[i]);
+    return true;
+}
+
+bool control_undrain(struct control *c, struct text address)
+{
+    if (address.length > 0)
+        return false;
+    if (!c->is_draining || c->is_quitting)
+        return true;
+    c->is_draining = false;
+    log_info(&c->log, "no longer draining");
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_undrain(c->workers[i]);
+    return true;
+}
+
+static void on_worker_ended(void *arg)
+{
+    struct control *c = arg;
+
+    MUST(c->workers_running > 0);
+    if (--c->workers_running == 0)
+        loop_stop(c->loop);
+}
+
+void control_quit(struct control *c, int status)
+{
+    if (c->is_quitting)
+        return;
+    c->is_quitting = true;
+    c->is_draining = true;
+    c->exit_status = status;
+    log_info(&c->log, "stopping: at most %lld ms for what is in flight",
+             (long long)c->node->timeouts.drain);
+    notify_send("STOPPING=1");
+    control_publish_stop(c);
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_quit(c->workers[i], c->node->timeouts.drain, on_worker_ended, c);
+}
+
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+struct end_key {
+    unsigned left;
+    control_done_fn *done;
+    void *arg;
+};
+
+static void on_key_ended(void *arg)
+{
+    struct end_key *e = arg;
+
+    if (--e->left > 0)
+        return;
+    if (e->done != NULL)
+        e->done(e->arg);
+    MEM_FREE(&e);
+}
+
+void control_end_key(struct control *c, struct key_handle handle, control_done_fn *done, void *arg)
+{
+    struct end_key *e = mem_new(sizeof(*e));
+
+    *e = (struct end_key){ .left = c->worker_count, .done = done, .arg = arg };
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_end_key(c->workers[i], handle, on_key_ended, e);
+}
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+static void on_terminate(void *arg)
+{
+    struct control *c = arg;
+
+    if (!c->is_quitting) {
+        control_quit(c, 0);
+        return;
+    }
+    log_warn(&c->log, "told to stop again: stopping at once");
+    log_writer_flush();
+    _exit(1);
+}
+
+static void on_hangup(void *arg)
+{
+    struct control *c = arg;
+
+    if (!c->is_quitting)
+        control_reload(c);
+}
+
+static void on_reopen(void *arg)
+{
+    struct control *c = arg;
+
+    log_writer_reopen();
+    log_info(&c->log, "log files opened again");
+}
+
+static void on_upgrade(void *arg)
+{
+    struct control *c = arg;
+    log_warn(&c->log, "SIGUSR2: this version cannot replace its binary while it runs");
+}
+
+static void start_signals(struct control *c)
+{
+    loop_signal_start(&c->signals[0], c->loop, SIGTERM, on_terminate, c);
+    loop_signal_start(&c->signals[1], c->loop, SIGINT, on_terminate, c);
+    loop_signal_start(&c->signals[2], c->loop, SIGHUP, on_hangup, c);
+    loop_signal_start(&c->signals[3], c->loop, SIGUSR1, on_reopen, c);
+    loop_signal_start(&c->signals[4], c->loop, SIGUSR2, on_upgrade, c);
+}
+
+/* ---- care ----------------------------------------------------------------------------------- */
+
+static void on_care(void *arg)
+{
+    struct control *c = arg;
+    const struct clock *clock = &c->loop->clock;
+
+    limiter_tidy(c->limiter,
+                 (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) });
+    credentials_tidy(c->credentials);
+    loop_timer_start(&c->care, CARE_MS);
+}
+
+void control_on_first(struct control *c)
+{
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_accept(c->workers[i]);
+    log_info(&c->log, "ready: %u workers", c->worker_count);
+    notify_send("READY=1\nSTATUS=ready");
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static unsigned count_workers(const struct node_config *node)
+{
+    cpu_set_t set;
+
+    if (node->workers > 0)
+        return (unsigned)node->workers;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+struct control *control_new(struct node_config *node, const char *file)
+{
+    struct control *c = mem_new(sizeof(*c));
+
+    c->node = node_config_ref(node);
+    c->file = mem_copy_text(file, strlen(file));
+    c->log = (struct log_scope){ .subject = LOG_SUBJECT_node };
+    c->started_at = clock_read_wall_ms();
+    c->worker_count = count_workers(node);
+    metrics_start(c->worker_count);
+    metrics_name_vector(METRIC_FAILURES, failure_names(), FAILURE_COUNT);
+    c->loop = loop_new("control");
+    c->mailbox = mailbox_new(c->loop);
+    c->turns = turns_new(c->worker_count);
+    c->credentials = credentials_new(c->turns);
+    c->limiter = limiter_new(&(struct limiter_settings){ .turns = c->turns });
+    c->resolve = resolve_new(c->loop, TEXT_EMPTY);
+    c->health = health_new(c->loop);
+    listen_table_init(&c->listeners);
+    listen_budget_init(&c->budget, node->max.connections > 0 ? (unsigned)node->max.connections
+                                                             : listen_budget_default());
+    loop_timer_init(&c->care, c->loop, on_care, c);
+    control_publish_init(c);
+    return c;
+}
+
+bool control_check(const struct node_config *node, struct problems *ps)
+{
+    bool is_right = control_check_tls(node, ps);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
+        if (services[i]->check != NULL)
+            is_right = services[i]->check(node, ps) && is_right;
+    }
+    return is_right;
+}
+
+/* Without the newline at its end. */
+static struct text trim_lines(struct text t)
+{
+    while (t.length > 0 && (t.at[t.length - 1] == '\n' || t.at[t.length - 1] == '\r'))
+        t.length--;
+    return text_trim(t);
+}
+
+/* The secret that imported keys are digested with. */
+static bool load_secret(struct control *c, struct problems *ps)
+{
+    struct text file = c->node->cluster == NULL ? TEXT_EMPTY : c->node->cluster->secret_file;
+    struct place place = { .path = "cluster.secret_file", .pointer = "" };
+    struct text secret;
+    struct arena arena;
+
+    if (file.length == 0)
+        return true;
+    arena_init(&arena, SECRET_MOST);
+    char *path = mem_copy_text(file.at, file.length);
+    bool is_read = read_file(path, &place, &arena, ps, &secret);
+    if (is_read)
+        credentials_set_secret(c->credentials, trim_lines(secret));
+    MEM_FREE(&path);
+    arena_reset(&arena);
+    return is_read;
+}
+
+static bool open_listeners(struct control *c, struct problems *ps)
+{
+    const struct node_listeners *all = &c->node->listeners;
+    bool is_right = true;
+
+    listen_table_take_systemd(&c->listeners);
+    c->listener_count = all->count;
+    c->tls = mem_new_array(all->count + 1, sizeof(c->tls[0]));
+    c->listener_names = mem_new_array(all->count + 1, sizeof(c->listener_names[0]));
+    for (size_t i = 0; i < all->count; i++) {
+        const struct node_listener *l = &all->items[i];
+        char path[128];
+        snprintf(path, sizeof(path), "listeners.%.*s.address", TEXT_ARGS(l->name));
+        c->listener_names[i] = text_from(mem_copy_text(l->name.at, l->name.length), l->name.length);
+        is_right = listen_table_open(&c->listeners, l->name, &l->at, c->worker_count,
+                                     (struct place){ .path = path, .pointer = "" }, ps) != NULL &&
+                   is_right;
+    }
+    return control_load_tls(c, ps) && is_right;
+}
+
+static void make_workers(struct control *c)
+{
+    c->workers = mem_new_array(c->worker_count, sizeof(struct worker *));
+    for (unsigned i = 0; i < c->worker_count; i++) {
+        struct worker_settings settings = {
+            .number = i,
+            .workers = c->worker_count,
+            .node = c->node,
+            .control = c->mailbox,
+            .credentials = c->credentials,
+            .turn = turns_get(c->turns, i),
+            .limiter = c->limiter,
+            .listeners = &c->listeners,
+            .budget = &c->budget,
+            .tls = c->tls,
+        };
+        c->workers[i] = worker_new(&settings);
+    }
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_start(c->workers[i]);
+    c->workers_running = c->worker_count;
+}
+
+static size_t prepare_services(struct control *c, struct problems *ps)
+{
+    size_t prepared = 0;
+
+    while (prepared < ARRAY_LENGTH(services) &&
+           (services[prepared]->prepare == NULL || services[prepared]->prepare(c, ps)))
+        prepared++;
+    return prepared;
+}
+
+static void start_services(struct control *c)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
+        if (services[i]->start != NULL)
+            services[i]->start(c);
+    }
+}
+
+static void stop_services(struct control *c, size_t count)
+{
+    while (count > 0) {
+        count--;
+        if (services[count]->stop != NULL)
+            services[count]->stop(c);
+    }
+}
+
+static void serve(struct control *c)
+{
+    make_workers(c);
+    start_signals(c);
+    loop_timer_start(&c->care, CARE_MS);
+    start_services(c);
+    loop_run(c->loop);
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_join(c->workers[i]);
+}
+
+int control_run(struct control *c)
+{
+    struct problems ps;
+
+    problems_init(&ps);
+    bool is_open = load_secret(c, &ps) && open_listeners(c, &ps);
+    size_t prepared = is_open ? prepare_services(c, &ps) : 0;
+    control_log_problems(&c->log, &ps);
+    problems_fini(&ps);
+    if (!is_open || prepared < ARRAY_LENGTH(services)) {
+        stop_services(c, prepared);
+        return 1;
+    }
+    serve(c);
+    stop_services(c, prepared);
+    log_info(&c->log, "stopped");
+    return c->exit_status;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void free_workers(struct control *c)
+{
+    for (unsigned i = 0; c->workers != NULL && i < c->worker_count; i++)
+        worker_free(&c->workers[i]);
+    MEM_FREE(&c->workers);
+}
+
+static void free_listeners(struct control *c)
+{
+    control_free_tls(c);
+    for (size_t i = 0; i < c->listener_count; i++) {
+        char *name = (char *)(uintptr_t)c->listener_names[i].at;
+        MEM_FREE(&name);
+    }
+    MEM_FREE(&c->listener_names);
+    listen_table_fini(&c->listeners);
+}
+
+void control_free(struct control **at)
+{
+    struct control *c = *at;
+
+    loop_timer_stop(&c->care);
+    for (size_t i = 0; i < ARRAY_LENGTH(c->signals); i++)
+        loop_signal_stop(&c->signals[i]);
+    control_publish_stop(c);
+    free_workers(c);
+    loop_run_once(c->loop, false);
+    health_free(&c->health);
+    control_publish_fini(c);
+    free_listeners(c);
+    limiter_free(&c->limiter);
+    credentials_free(&c->credentials);
+    turns_free(&c->turns);
+    resolve_free(&c->resolve);
+    mailbox_free(&c->mailbox);
+    loop_free(&c->loop);
+    metrics_stop();
+    node_config_unref(&c->node);
+    MEM_FREE(&c->behind);
+    MEM_FREE(&c->store_behind);
+    MEM_FREE(&c->file);
+    MEM_FREE(at);
+}

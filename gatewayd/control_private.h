@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control_private.h - what the files control*.c share.
+ */
+#ifndef GATEWAYD_CONTROL_PRIVATE_H
+#define GATEWAYD_CONTROL_PRIVATE_H
+
+#include "gatewayd/control.h"
+#include "gatewayd/core/log.h"
+#include "gatewayd/exchange/plan_sets.h"
+#include "gatewayd/health.h"
+#include "gatewayd/net/listen.h"
+#include "gatewayd/net/resolve.h"
+#include "gatewayd/net/tls.h"
+#include "gatewayd/route/snapshot.h"
+#include "gatewayd/worker.h"
+
+/* Somebody who asked for a configuration to be put in force. */
+struct control_wait {
+    struct control_wait *next;
+    control_published_fn *done;
+    void *arg;
+};
+
+/* idle ─▶ compiling ─▶ settling (first checks of new targets) ─▶ swapping (workers) ─▶ idle */
+enum control_phase {
+    CONTROL_PHASE_IDLE,
+    CONTROL_PHASE_COMPILING,
+    CONTROL_PHASE_SETTLING,
+    CONTROL_PHASE_SWAPPING,
+};
+
+struct control_publishing {
+    enum control_phase phase;
+    struct snapshot_compiler *compiler;
+    struct loop_slice slice;
+    struct loop_timer settling;
+    bool has_news; /* names changed while we were busy */
+
+    /* What was asked for and has not been begun; NULL: nothing. */
+    struct resources *asked;
+    uint64_t asked_revision;
+    struct control_wait *asked_waits;
+
+    /* What is being put in force. */
+    struct resources *resources;
+    uint64_t revision;
+    struct control_wait *waits;
+    struct snapshot *next;
+    struct plan_sets *next_plans;
+    unsigned swaps_left;
+};
+
+struct control {
+    struct node_config *node;
+    char *file;
+    struct log_scope log;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct turns *turns;
+    struct credentials *credentials;
+    struct limiter *limiter;
+    struct resolve *resolve;
+    struct health *health;
+    struct listen_table listeners;
+    struct listen_budget budget;
+    struct tls_server **tls; /* by listener of the first node file */
+    struct text *listener_names;
+    size_t listener_count;
+    struct worker **workers;
+    unsigned worker_count;
+    unsigned workers_running;
+
+    /* In force; NULL before the first. */
+    struct snapshot *snapshot;
+    struct plan_sets *plans;
+    uint64_t revision;
+    struct control_publishing publishing;
+    char *behind; /* the newest could not be compiled; NULL: it could */
+    char *store_behind;
+
+    struct loop_signal signals[5];
+    struct loop_timer care;
+    int64_t started_at;
+    bool is_draining;
+    bool is_quitting;
+    int exit_status;
+};
+
+/* control_publish.c */
+void control_publish_init(struct control *c);
+void control_publish_stop(struct control *c); /* answers everybody who waits: not in force */
+void control_publish_fini(struct control *c);
+
+/* The same resources again: files that they name were changed. */
+void control_publish_again(struct control *c);
+
+/* The first configuration is in force on every worker. */
+void control_on_first(struct control *c);
+
+/* control_reload.c */
+MUST_USE bool control_load_tls(struct control *c, struct problems *ps);
+MUST_USE bool control_check_tls(const struct node_config *node, struct problems *ps);
+void control_reload(struct control *c);
+void control_free_tls(struct control *c);
+void control_log_problems(const struct log_scope *scope, const struct problems *ps);
+
+/* Replaces *reason_at; empty: NULL. */
+void control_set_reason(char **reason_at, struct text reason);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchanges.h - all exchanges of one worker, and what they share.
+ *
+ * Lifetime: worker. One thread.
+ */
+#ifndef GATEWAYD_EXCHANGE_EXCHANGES_H
+#define GATEWAYD_EXCHANGE_EXCHANGES_H
+
+#include "conf/base/builder.h"
+#include "gatewayd/core/loop.h"
+#include "gatewayd/core/pool.h"
+#include "gatewayd/exchange/generation.h"
+#include "gatewayd/exchange/retry.h"
+#include "gatewayd/http/forwarded.h"
+#include "gatewayd/http/up_pool.h"
+#include "gatewayd/policy/holders.h"
+
+struct exchange;
+
+/* What the node file says; borrowed texts live as long as the node configuration in force. */
+struct exchange_settings {
+    struct text node; /* in Via and the access log */
+    size_t header_bytes;
+    unsigned headers;
+    uint64_t body_bytes;
+    struct forwarded_networks trusted;
+};
+
+/* What the user of a down is told of where its connection came in. Lifetime: worker. */
+struct down_listener {
+    struct exchanges *exchanges;
+    struct text name;
+    struct metrics_block *metrics; /* METRICS_LISTENER; counted */
+};
+
+struct exchanges {
+    struct loop *loop;
+    unsigned worker;
+    struct exchange_settings settings;
+    struct buffer_pool *buffers;
+    struct up_pool *ups;
+    struct socket_pipes *pipes;
+    struct credentials *credentials;
+    struct turn *turn;
+    struct limiter *limiter;
+    struct log_scope *log;
+
+    /* The rest is exchanges.c's and the exchanges'. */
+    struct generation *generation; /* the current one; NULL before the first */
+    struct holders holders;
+    struct balancer_random random;
+    struct retry_budget *budgets; /* by the fleet's slot */
+    size_t budget_count;
+    struct pool blocks;
+    struct builder scratch; /* for what is printed and copied at once */
+    struct loop_task leave_turn;
+    struct list running;
+    size_t count;
+    size_t tunnels;
+    bool is_draining;
+    bool is_stopping; /* the window is over: what is still there is cut */
+};
+
+/* The first part is set; fills in the rest. */
+void exchanges_init(struct exchanges *all);
+void exchanges_fini(struct exchanges *all); /* none may be running */
+
+/* From now on requests run on this configuration. Takes its use over. */
+void exchanges_set_generation(struct exchanges *all, struct generation *g);
+
+/* WebSocket tunnels are told to go away (1001), and everyone that comes later. */
+void exchanges_drain(struct exchanges *all);
+void exchanges_undrain(struct exchanges *all);
+
+/* Who began with this key and is still at it is ended. */
+void exchanges_end_key(struct exchanges *all, struct key_handle handle);
+
+/* Before shared tables are read; left again at the end of the loop's turn. */
+static inline void exchanges_enter_turn(struct exchanges *all)
+{
+    turn_enter(all->turn);
+    loop_defer(all->loop, &all->leave_turn);
+}
+
+/* Of an upstream, by its slot. */
+struct retry_budget *exchanges_budget(struct exchanges *all, unsigned slot);
+
+/* Takes a block for a request that begins / gives it back at the end of the turn. */
+struct exchange *exchanges_take(struct exchanges *all);
+void exchanges_give(struct exchanges *all, struct exchange *ex);
+
+/* What a connection's codec calls: its peer's listener is a struct down_listener. */
+extern const struct down_user exchanges_down_user;
+
+#endif

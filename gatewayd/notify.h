@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify.h - tells the supervisor (systemd, sd_notify(3)) how we are. Nothing without one.
+ */
+#ifndef GATEWAYD_NOTIFY_H
+#define GATEWAYD_NOTIFY_H
+
+/* "READY=1", "STOPPING=1", "STATUS=…"; several parted by newlines. Any thread; never blocks. */
+void notify_send(const char *state);
+
+#endif

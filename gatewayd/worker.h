@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h - one thread that serves clients: its loop, its listening sockets, its connections to
+ * both sides, its exchanges. Workers share nothing but what gatewayd/README.md lists.
+ *
+ * Lifetime: process. Made, started, told things and freed by control; what it is told is a mail,
+ * what it answers comes back by control's mailbox. Control thread only, every function.
+ */
+#ifndef GATEWAYD_WORKER_H
+#define GATEWAYD_WORKER_H
+
+#include "conf/node.h"
+#include "gatewayd/core/mailbox.h"
+#include "gatewayd/exchange/generation.h"
+#include "gatewayd/net/listen.h"
+#include "gatewayd/policy/credentials.h"
+
+struct tls_server;
+struct worker;
+
+/* Called on the control thread when the worker has done what it was told. */
+typedef void worker_done_fn(void *arg);
+
+struct worker_settings {
+    unsigned number; /* from 0 */
+    unsigned workers;
+    const struct node_config *node; /* a count is taken */
+    struct mailbox *control;
+    struct credentials *credentials;
+    struct turn *turn;
+    struct limiter *limiter;
+    struct listen_table *listeners;
+    struct listen_budget *budget;
+    struct tls_server *const *tls; /* by listener; NULL where plain. Counts are taken. */
+};
+
+struct worker *worker_new(const struct worker_settings *settings);
+void worker_free(struct worker **w); /* after its thread has ended */
+
+void worker_start(struct worker *w); /* the thread */
+void worker_join(struct worker *w);
+
+/* Runs on `g` from its next turn on; it is taken over. */
+void worker_publish(struct worker *w, struct generation *g, worker_done_fn *done, void *arg);
+
+/* Begins to accept: once, after the first worker_publish. */
+void worker_accept(struct worker *w);
+
+/* Other certificates, from the next connection on: by listener, counts are taken. */
+void worker_set_tls(struct worker *w, struct tls_server *const *tls);
+
+/* Other node settings (timeouts, sizes): what new connections and requests go by. */
+void worker_set_node(struct worker *w, const struct node_config *node);
+
+/* Every answer says Connection: close, tunnels are told to go away; and back. */
+void worker_drain(struct worker *w);
+void worker_undrain(struct worker *w);
+
+/* Drains, ends when nothing is left or after `window_ms` whatever is left. `done`: the thread is
+ * about to end, join it. */
+void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg);
+
+/* Ends what began with the key. */
+void worker_end_key(struct worker *w, struct key_handle handle, worker_done_fn *done, void *arg);
+
+#endif

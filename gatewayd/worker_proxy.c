@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker_proxy.c - connections that begin with a PROXY header: it is looked at in the kernel's
+ * buffer and taken out of it exactly, so that codec and TLS find the first byte of their own.
+ *
+ * Addresses are believed if the sender is in trusted_proxies; of anybody else the header is read
+ * and its addresses are not used.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "conf/base/mem.h"
+#include "gatewayd/core/metrics.h"
+#include "gatewayd/net/proxy_protocol.h"
+#include "gatewayd/worker_private.h"
+
+struct proxy_wait {
+    struct list node;
+    struct worker_listener *listener;
+    struct loop_watch watch;
+    struct loop_timer deadline;
+    struct address peer;
+    int fd;
+};
+
+static void free_wait(void *arg)
+{
+    struct proxy_wait *p = arg;
+    MEM_FREE(&p);
+}
+
+static void end_wait(struct proxy_wait *p)
+{
+    struct worker *w = p->listener->worker;
+
+    loop_watch_stop(&p->watch);
+    loop_timer_stop(&p->deadline);
+    list_remove(&p->node);
+    loop_bury(w->loop, p, free_wait);
+}
+
+static void drop(struct proxy_wait *p)
+{
+    struct worker *w = p->listener->worker;
+
+    end_wait(p);
+    close(p->fd);
+    metrics_add(metrics_node(), METRIC_CONNECTIONS_DROPPED, 1);
+    worker_forget_connection(w);
+}
+
+static void pass_on(struct proxy_wait *p, const struct proxy_protocol *header)
+{
+    const struct exchanges *all = p->listener->down.exchanges;
+    bool is_believed =
+        p->listener->is_unix || forwarded_is_trusted(&all->settings.trusted, &p->peer);
+    const struct address *peer = header->has_addresses && is_believed ? &header->source : &p->peer;
+
+    int one = 1;
+
+    end_wait(p);
+    if (setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) != 0)
+        log_debug(&p->listener->worker->log, "SO_RCVLOWAT: %s", strerror(errno));
+    worker_take_connection(p->listener, p->fd, peer);
+}
+
+static void on_readable(void *arg)
+{
+    struct proxy_wait *p = arg;
+    struct proxy_protocol header;
+    char bytes[PROXY_PROTOCOL_MAX];
+    size_t used = 0;
+    ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        drop(p);
+        return;
+    }
+    switch (proxy_protocol_parse(text_from(bytes, (size_t)n), &header, &used)) {
+    case PROXY_PROTOCOL_DONE:
+        if (recv(p->fd, bytes, used, MSG_DONTWAIT) != (ssize_t)used)
+            break;
+        pass_on(p, &header);
+        return;
+    case PROXY_PROTOCOL_MORE:
+        /* Peeked bytes keep the descriptor readable: look again when there are more. */
+        if ((size_t)n < sizeof(bytes)) {
+            int more = (int)n + 1;
+            if (setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof(more)) == 0)
+                return;
+        }
+        break;
+    case PROXY_PROTOCOL_BAD:
+        break;
+    }
+    log_debug(&p->listener->worker->log, "a connection without a right PROXY header was closed");
+    drop(p);
+}
+
+static void on_deadline(void *arg)
+{
+    drop(arg);
+}
+
+void worker_await_proxy(struct worker_listener *l, int fd, const struct address *peer)
+{
+    struct worker *w = l->worker;
+    struct proxy_wait *p = mem_new(sizeof(*p));
+
+    p->listener = l;
+    p->peer = *peer;
+    p->fd = fd;
+    list_add_last(&w->proxies, &p->node);
+    loop_timer_init(&p->deadline, w->loop, on_deadline, p);
+    loop_timer_start(&p->deadline, (uint64_t)w->server.header_timeout_ms);
+    loop_watch_init(&p->watch, w->loop, fd, p);
+    loop_watch_start_read(&p->watch, on_readable);
+}
+
+void worker_close_proxies(struct worker *w)
+{
+    while (!list_is_empty(&w->proxies))
+        drop(LIST_ITEM(w->proxies.next, struct proxy_wait, node));
+}
