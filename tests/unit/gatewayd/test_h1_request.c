@@ -266,6 +266,7 @@ static void header_lines_are_strict(void **state)
         ROW(GET H "A: b\nB: c\r\n\r\n", "BARE_LF"),
         ROW(GET "Host: a\n\r\n", "BARE_LF"),
         ROW(GET H "\n", "BARE_LF"),
+        ROW(GET H "Authorization: a\r\nAuthorization: b\r\n\r\n", "SINGLETON_REPEATED"),
         ROW(GET H "\rx", "BARE_CR"),
         ROW(GET H "A: b\r\n\r", "more"),
         ROW(GET H "A: b\r\n", "more"),
