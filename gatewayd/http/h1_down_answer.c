@@ -43,10 +43,11 @@ static bool has_body(const struct down *d, unsigned status)
 /* What the client's version and the answer allow. */
 static enum body_framing choose_framing(const struct down *d, const struct response_head *head)
 {
-    if (!has_body(d, head->status) || head->framing == BODY_NONE) {
+    if (!has_body(d, head->status)) {
         return BODY_NONE;
     }
-    if (head->framing == BODY_LENGTH) {
+    /* No body where there could be one has to be said: Content-Length: 0. */
+    if (head->framing == BODY_LENGTH || head->framing == BODY_NONE) {
         return BODY_LENGTH;
     }
     return d->head->version == HTTP_1_0 ? BODY_CLOSE : BODY_CHUNKED;
@@ -82,6 +83,9 @@ static void answer(struct down *d, const struct response_head *head, bool close)
         printed.reason = status_reason(head->status);
     }
     printed.framing = choose_framing(d, head);
+    if (head->framing == BODY_NONE && printed.framing == BODY_LENGTH) {
+        printed.body_length = 0;
+    }
     if (d->head->method == METHOD_HEAD && head->framing == BODY_LENGTH) {
         /* The same head as GET would have got. */
         printed.headers.present[HEADER_CONTENT_LENGTH >> 6] |= 1ull << (HEADER_CONTENT_LENGTH & 63);
@@ -95,7 +99,7 @@ static void answer(struct down *d, const struct response_head *head, bool close)
         t->writer.state = H1_WRITER_BROKEN;
         return;
     }
-    h1_writer_start(&t->writer, length, printed.framing, head->body_length);
+    h1_writer_start(&t->writer, length, printed.framing, printed.body_length);
 }
 
 static void upgrade(struct down *d)

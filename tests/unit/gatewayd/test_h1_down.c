@@ -24,6 +24,7 @@
 enum behaviour {
     ECHO,      /* the body of the request, its length known at the end */
     FIXED,     /* "hello", by length */
+    EMPTY,     /* no body */
     UNKNOWN,   /* "hello" then "world", length unknown */
     REFUSE,    /* answers without reading the body */
     NEVER,     /* does not answer */
@@ -158,6 +159,9 @@ static void on_request(struct down *d)
         return;
     case FIXED:
         answer(d, 200, BODY_LENGTH, "hello");
+        return;
+    case EMPTY:
+        answer(d, 200, BODY_NONE, "");
         return;
     case UNKNOWN:
         answer_in_pieces(d, false);
@@ -306,6 +310,19 @@ static unsigned count(const char *in, const char *what)
 }
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* A client would wait for the end of the connection otherwise. */
+static void says_that_there_is_no_body(void **state)
+{
+    struct story s;
+
+    begin(&s, EMPTY);
+    say(&s, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_string_equal(heard(&s), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    say(&s, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_string_equal(heard(&s), "HTTP/1.1 200 OK\r\n\r\n");
+    end(&s);
+}
 
 static void answers_by_length(void **state)
 {
@@ -601,6 +618,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_by_length),
+        cmocka_unit_test(says_that_there_is_no_body),
         cmocka_unit_test(answers_pipelined_requests_in_order),
         cmocka_unit_test(keeps_pipelined_requests_until_the_first_is_answered),
         cmocka_unit_test(reads_bodies_of_every_framing),
