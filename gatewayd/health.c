@@ -7,8 +7,8 @@
 #include "gatewayd/health.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "conf/base/digest.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/health_private.h"
@@ -110,15 +110,24 @@ static void settle(struct check *c)
 
 /* ---- when ---- */
 
+/* 0 to `most` */
+static int64_t draw(int64_t most)
+{
+    uint64_t random;
+
+    digest_random(&random, sizeof(random));
+    return (int64_t)(random % ((uint64_t)most + 1));
+}
+
 /* After the first check at a random moment, so that checks spread; then a tenth around the
  * interval, so that they stay spread. */
 static void rest(struct check *c)
 {
     int64_t interval = upstream_of(c)->health->interval;
-    int64_t pause = interval - interval / 10 + random() % (interval / 5 + 1);
+    int64_t pause = interval - interval / 10 + draw(interval / 5);
 
     if (!c->is_spread)
-        pause = random() % (interval + 1);
+        pause = draw(interval);
     c->is_spread = true;
     loop_timer_start(&c->timer, (uint64_t)pause);
 }

@@ -4,8 +4,7 @@
  */
 #include "gatewayd/route/names.h"
 
-#include <stdlib.h>
-
+#include "conf/base/digest.h"
 #include "conf/base/map.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
@@ -89,6 +88,7 @@ static void keep_addresses(struct name *n, const struct resolve_answer *answer)
 /* What is known stays; the pause doubles, with a quarter of it left to chance. */
 static int64_t on_failure(struct name *n, const struct resolve_answer *answer)
 {
+    uint64_t random;
     int64_t pause = n->pause_ms == 0 ? PAUSE_FIRST_MS : n->pause_ms * 2;
 
     if (!n->is_failing)
@@ -98,7 +98,8 @@ static int64_t on_failure(struct name *n, const struct resolve_answer *answer)
                                       : "its targets get no requests until it can");
     n->is_failing = true;
     n->pause_ms = pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
-    return n->pause_ms - n->pause_ms / 4 + random() % (n->pause_ms / 4 + 1);
+    digest_random(&random, sizeof(random));
+    return n->pause_ms - (int64_t)(random % ((uint64_t)n->pause_ms / 4));
 }
 
 static void on_answer(void *arg, const struct resolve_answer *answer)

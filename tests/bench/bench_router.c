@@ -143,9 +143,10 @@ struct asked {
 static struct asked *make_requests(const struct shape *shape, unsigned routes, unsigned count)
 {
     struct asked *asked = mem_new_array(count, sizeof(*asked));
+    unsigned seed = 1;
 
     for (unsigned i = 0; i < count; i++) {
-        unsigned n = (unsigned)random() % routes;
+        unsigned n = (unsigned)rand_r(&seed) % routes;
 
         fill(asked[i].host, shape->host, n, n);
         fill(asked[i].path, shape->path, n, n);
