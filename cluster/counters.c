@@ -14,10 +14,11 @@
 #include "cluster/pack.h"
 #include "conf/base/mem.h"
 
-#define FILE_NAME  "counters"
-#define FILE_ASIDE "counters.new"
-#define KIND       1
-#define LONG_LEAST ((uint64_t)4 << 20)
+#define FILE_NAME   "counters"
+#define FILE_ASIDE  "counters.new"
+#define KIND        1
+#define FRAME_BYTES ((size_t)1 << 20)
+#define LONG_LEAST  ((uint64_t)4 << 20)
 
 struct counters {
     struct state_dir *dir; /* borrowed */
@@ -126,6 +127,23 @@ void counters_close(struct counters **c)
     MEM_FREE(c);
 }
 
+/* The batch in scratch, in frames of about FRAME_BYTES. */
+static void frame_batch(struct counters *c, struct text batch, uint64_t durable)
+{
+    builder_clear(&c->scratch);
+    struct pack_reader r = pack_reader_of(batch);
+    const char *begin = r.at;
+    while (r.at < r.end) {
+        pack_read_text(&r);
+        pack_read_text(&r);
+        MUST(!r.is_bad);
+        if (r.at < r.end && (size_t)(r.at - begin) < FRAME_BYTES)
+            continue;
+        frame_add(&c->scratch, KIND, durable, text_from(begin, (size_t)(r.at - begin)));
+        begin = r.at;
+    }
+}
+
 void counters_add(struct builder *batch, struct text identity, struct text value)
 {
     pack_add_text(batch, identity);
@@ -137,8 +155,7 @@ bool counters_save(struct counters *c, struct text batch, const char **why_out)
     *why_out = "an earlier write failed in a way that leaves open what is on the disk";
     if (c->is_broken)
         return false;
-    builder_clear(&c->scratch);
-    frame_add(&c->scratch, KIND, c->size, batch);
+    frame_batch(c, batch, c->size);
     const char *why_cut = NULL;
     if (disk_write(c->fd, builder_text(&c->scratch), c->size, why_out) != DISK_DONE) {
         c->is_broken = disk_truncate(c->fd, c->size, &why_cut) != DISK_DONE;
@@ -162,8 +179,7 @@ bool counters_replace(struct counters *c, struct text batch, const char **why_ou
 {
     int fd = -1;
     unlinkat(c->dir->fd, FILE_ASIDE, 0);
-    builder_clear(&c->scratch);
-    frame_add(&c->scratch, KIND, 0, batch);
+    frame_batch(c, batch, 0);
     if (disk_create(c->dir->fd, FILE_ASIDE, &fd, why_out) != DISK_DONE)
         return false;
     if (disk_write(fd, builder_text(&c->scratch), 0, why_out) != DISK_DONE ||

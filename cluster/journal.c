@@ -184,6 +184,11 @@ bool journal_is_dirty(const struct journal *j)
     return j->durable < j->size;
 }
 
+bool journal_is_broken(const struct journal *j)
+{
+    return j->is_broken;
+}
+
 /* ---- appending ---- */
 
 /* The frame in scratch, written at *at. */

@@ -60,6 +60,7 @@ MUST_USE enum journal_result journal_append_note(struct journal *j, struct text 
 /* Makes all that was appended durable. FULL never. */
 MUST_USE enum journal_result journal_sync(struct journal *j);
 bool journal_is_dirty(const struct journal *j);
+bool journal_is_broken(const struct journal *j); /* it takes no more */
 
 /* ---- reading ---- */
 

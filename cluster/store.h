@@ -120,7 +120,8 @@ enum store_outcome {
     STORE_UNCHANGED, /* it is so already: no revision was made */
     STORE_PROBLEMS,  /* 422: see problems */
     STORE_ABSENT,    /* 404: nothing of that name, key id or revision */
-    STORE_REFERRED,  /* 409: `names` refer to it, or are consumers that have active keys */
+    STORE_REFERRED,  /* 409: `names` refer to it: routes, consumers; ids of active keys when one
+                        consumer is deleted; else (PUT of all, restore) consumers that have some */
     STORE_EXISTS,    /* 409: a key with this digest is there */
     STORE_REVOKED,   /* 409: a key with this digest was revoked; changing a revoked key */
     STORE_MOVED_ON,  /* 412: a condition is not met */
@@ -143,9 +144,9 @@ struct store_result {
     uint64_t tag;      /* DONE: of what was put; UNCHANGED: of the first thing changed */
     struct entry_id id;
     const struct problems *problems; /* PROBLEMS */
-    struct text *names;              /* REFERRED: the first of them, sorted */
+    const struct text *names;        /* REFERRED: the first of them, sorted */
     size_t name_count;
-    size_t name_total;
+    size_t name_total;  /* 0: not counted */
     size_t failed_at;   /* which change or key change it was that ended it */
     struct text reason; /* a sentence: AWAY, FULL, UNKNOWN */
     struct text behind; /* DONE, but this node cannot apply it: why; empty: it is in force */
@@ -155,7 +156,7 @@ struct store_result {
     /* Before and after, for dry_run and DONE. */
     struct resources *resources_before;
     struct resources *resources_after;
-    struct store_difference *consumers;
+    const struct store_difference *consumers;
     size_t consumer_count;
 };
 
@@ -176,9 +177,6 @@ struct store_commit {
     bool is_dry_run;                  /* checks only; DONE or what would be wrong */
     store_done_fn *done;
     void *arg;
-    /* The store's: */
-    struct list node;
-    void *plan;
 };
 void store_commit(struct store *s, struct store_commit *commit);
 
@@ -189,8 +187,6 @@ struct store_confirm {
     struct text author;
     store_done_fn *done;
     void *arg;
-    struct list node; /* the store's */
-    void *plan;       /* the store's */
 };
 void store_confirm(struct store *s, struct store_confirm *confirm);
 

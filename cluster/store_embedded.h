@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_embedded.h - the store whose authority is the journal in state.dir of this node.
+ *
+ * A commit has its turn in the order of arrival: it is checked against what will be in force after
+ * those before it, written to the journal by the scribe together with others that wait (one
+ * fdatasync for all of them), applied, published, and then answered:
+ *
+ *     queue ─▶ plan ─▶ journal ─▶ apply ─▶ publish ─▶ done
+ *
+ * Lifetime: process. Control thread only.
+ */
+#ifndef CLUSTER_STORE_EMBEDDED_H
+#define CLUSTER_STORE_EMBEDDED_H
+
+#include "cluster/store.h"
+#include "gatewayd/core/mailbox.h"
+#include "gatewayd/policy/credentials.h"
+
+struct state_dir;
+struct scribe;
+struct store_embedded;
+
+/* From the loop, never from inside the call. `reason`: why it is not in force; empty: it is. */
+typedef void store_embedded_published_fn(void *arg, struct text reason);
+typedef void store_embedded_ended_fn(void *arg);
+
+/* What the store asks of the process; the three hooks may be NULL (then all is done at once). */
+struct store_embedded_settings {
+    struct loop *loop;
+    struct mailbox *mailbox;         /* of that loop */
+    struct credentials *credentials; /* this store is the one that writes to it */
+    size_t history;                  /* entries kept */
+    uint64_t compact_least;          /* bytes of journal that are worth compacting; 0: 16 MiB */
+    int64_t tombstones;              /* ms */
+    const struct checks *checks;     /* for documents of the journal; NULL: lenient, no patterns */
+    /* Calls `done` when the resources are in force. */
+    void (*publish)(void *arg, struct resources *resources, uint64_t revision,
+                    store_embedded_published_fn *done, void *done_arg);
+    /* Ends what began with a revoked key; calls `done` after. */
+    void (*end_key)(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
+                    void *done_arg);
+    void *arg;
+};
+
+/* Opens and loads what is in the folder (locked; borrowed). NULL and problems. */
+MUST_USE struct store_embedded *store_embedded_new(const struct store_embedded_settings *settings,
+                                                   struct state_dir *dir, struct problems *ps);
+
+/* The scribe runs from now on, the present resources are published and commits are taken. */
+void store_embedded_start(struct store_embedded *e);
+
+/* Answers what waits (STORE_AWAY), waits for what is being written. */
+void store_embedded_stop(struct store_embedded *e);
+void store_embedded_free(struct store_embedded **e);
+
+struct store *store_embedded_port(struct store_embedded *e);
+struct scribe *store_embedded_scribe(struct store_embedded *e); /* for other slow work */
+
+/* Bytes that a crash tore off the journal and that were cut at start. */
+uint64_t store_embedded_cut(const struct store_embedded *e);
+
+/* state.history and state.tombstones changed. */
+void store_embedded_set_keeping(struct store_embedded *e, size_t history, int64_t tombstones);
+
+#endif

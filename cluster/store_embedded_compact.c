@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_embedded_compact.c - the whole state, walked through in slices while changes go on, handed
+ * to the scribe a chunk at a time for a new journal.
+ *
+ * What changes behind or before the walk is set right by the entries after the base (journal.h).
+ */
+#include "cluster/store_embedded_private.h"
+#include "conf/base/mem.h"
+#include "gatewayd/core/log.h"
+
+#define GROWTH_LEAST ((uint64_t)4 << 20)
+#define RETRY_MS     ((uint64_t)60 * 1000)
+
+static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
+
+enum walk { WALK_START, WALK_RESOURCES, WALK_CONSUMERS, WALK_KEYS, WALK_FINISH, WALK_END };
+
+struct embedded_compaction {
+    struct store_embedded *store;
+    enum walk walk;
+    struct resources *resources; /* as they were at the base; counted */
+    struct resources_cursor cursor;
+    unsigned kind;
+    struct builder name; /* of the last consumer */
+    uint64_t key;        /* the last one */
+    uint64_t base;
+    uint64_t keep_from;
+    struct builder chunk;
+    struct arena arena;
+    struct scribe_job job;
+    bool is_busy; /* the scribe has the chunk */
+    enum journal_result result;
+    const char *why;
+    uint64_t journal_size;
+};
+
+/* ---- walking ---- */
+
+static void add_item(struct embedded_compaction *c, const struct item *item)
+{
+    item_print(item, &c->chunk);
+}
+
+static void add_resource(struct embedded_compaction *c, const struct resource *r)
+{
+    add_item(c, &(struct item){ .kind = ITEM_RESOURCE,
+                                .resource = { .kind = r->kind,
+                                              .name = r->name,
+                                              .has_after = true,
+                                              .after = r->set,
+                                              .revision = r->revision,
+                                              .tag = r->tag } });
+}
+
+/* The tag of the whole, and what became of entries that had to be confirmed. */
+static void walk_start(struct embedded_compaction *c)
+{
+    const struct store_embedded *e = c->store;
+    struct store_entry entry;
+    add_item(c, &(struct item){ .kind = ITEM_CONFIG, .config_tag = e->now.config_tag });
+    for (uint64_t r = c->keep_from; history_find(&e->history, r, &entry); r++) {
+        if (entry.confirmation == STORE_NOT_ASKED)
+            continue;
+        add_item(c, &(struct item){ .kind = ITEM_CONFIRMED,
+                                    .confirmed = { .revision = r,
+                                                   .was_undone = entry.confirmation == STORE_UNDONE,
+                                                   .is_open = entry.confirmation == STORE_PENDING,
+                                                   .until = entry.confirm_until } });
+    }
+}
+
+static bool walk_resources(struct embedded_compaction *c)
+{
+    const struct resource *r = resources_next(&c->cursor);
+    if (r != NULL) {
+        add_resource(c, r);
+        return true;
+    }
+    if (++c->kind == RESOURCE_CONSUMER)
+        return false;
+    resources_cursor_init(&c->cursor, c->resources, (enum resource_kind)c->kind);
+    return true;
+}
+
+static bool walk_consumers(struct embedded_compaction *c)
+{
+    const struct credentials *table = c->store->settings.credentials;
+    struct credentials_consumer consumer;
+    if (!credentials_next_consumer(table, builder_text(&c->name), &consumer))
+        return false;
+    builder_clear(&c->name);
+    builder_add(&c->name, consumer.name);
+    /* Not 0, which would make it an entry's; which revision it was is not kept for consumers. */
+    add_item(c, &(struct item){
+                    .kind = ITEM_RESOURCE,
+                    .resource = { .kind = RESOURCE_CONSUMER,
+                                  .name = consumer.name,
+                                  .has_after = true,
+                                  .after = credentials_consumer_set(table, &consumer, &c->arena),
+                                  .revision = c->base,
+                                  .tag = consumer.stamp } });
+    arena_reset(&c->arena);
+    return true;
+}
+
+static bool walk_keys(struct embedded_compaction *c)
+{
+    struct item item = { .kind = ITEM_KEY, .key = { .change = ITEM_KEY_STATE } };
+    if (!credentials_next_key(c->store->settings.credentials, c->key, &item.key.key))
+        return false;
+    c->key = item.key.key.id;
+    add_item(c, &item);
+    return true;
+}
+
+/* ---- the scribe's part ---- */
+
+static void write_chunk(void *arg)
+{
+    struct embedded_compaction *c = arg;
+    struct journal *j = c->store->journal;
+    if (c->walk == WALK_START)
+        c->result = journal_compact_start(j, c->keep_from, c->base);
+    else if (c->walk == WALK_END)
+        c->result = journal_compact_finish(j);
+    else
+        c->result = journal_compact_add(j, builder_text(&c->chunk));
+    c->why = journal_why(j);
+    c->journal_size = journal_size(j);
+}
+
+static void finish(struct store_embedded *e, bool is_good)
+{
+    struct embedded_compaction *c = e->compaction;
+    if (is_good) {
+        log_info(&log_store, "journal compacted: %llu bytes were %llu",
+                 (unsigned long long)c->journal_size, (unsigned long long)e->journal_size);
+        e->journal_size = c->journal_size;
+        e->compact_at = 2 * e->journal_size + GROWTH_LEAST;
+    } else {
+        log_warn(&log_store, "the journal cannot be compacted: %s; trying again in a minute",
+                 c->why == NULL ? "unknown" : c->why);
+        e->compact_not_before = loop_now_ms(e->settings.loop) + RETRY_MS;
+    }
+    loop_slice_stop(&e->compact_slice);
+    resources_unref(&c->resources);
+    builder_fini(&c->name);
+    builder_fini(&c->chunk);
+    arena_reset(&c->arena);
+    MEM_FREE(&e->compaction);
+}
+
+static void on_written(void *arg)
+{
+    struct embedded_compaction *c = arg;
+    struct store_embedded *e = c->store;
+    c->is_busy = false;
+    builder_clear(&c->chunk);
+    if (c->result != JOURNAL_DONE || c->walk == WALK_END) {
+        finish(e, c->result == JOURNAL_DONE);
+        return;
+    }
+    if (c->walk == WALK_START) {
+        walk_start(c);
+        c->walk = WALK_RESOURCES;
+    }
+    if (!e->is_stopping)
+        loop_slice_start(&e->compact_slice);
+}
+
+static void hand_over(struct embedded_compaction *c)
+{
+    c->is_busy = true;
+    scribe_job_init(&c->job, write_chunk, on_written, c);
+    scribe_post(c->store->scribe, &c->job);
+}
+
+/* ---- control's part ---- */
+
+/* False: this part of the walk is over. */
+static bool walk_on(struct embedded_compaction *c)
+{
+    switch (c->walk) {
+    case WALK_RESOURCES:
+        return walk_resources(c);
+    case WALK_CONSUMERS:
+        return walk_consumers(c);
+    case WALK_KEYS:
+        return walk_keys(c);
+    case WALK_START:
+    case WALK_FINISH:
+    case WALK_END:
+        break;
+    }
+    return false;
+}
+
+static bool on_slice(void *arg)
+{
+    struct embedded_compaction *c = ((struct store_embedded *)arg)->compaction;
+    MUST(!c->is_busy);
+    if (!walk_on(c))
+        c->walk++;
+    bool is_full = builder_text(&c->chunk).length >= STORE_EMBEDDED_PART_BYTES;
+    bool is_last = c->walk == WALK_END && builder_text(&c->chunk).length == 0;
+    if (is_full || is_last || (c->walk == WALK_FINISH && c->chunk.length > 0)) {
+        hand_over(c);
+        return false;
+    }
+    return true;
+}
+
+static void start(struct store_embedded *e)
+{
+    struct embedded_compaction *c = mem_new(sizeof(*c));
+    c->store = e;
+    c->base = e->now.revision;
+    c->keep_from = history_oldest(&e->history);
+    c->resources = resources_ref(e->now.resources);
+    resources_cursor_init(&c->cursor, c->resources, RESOURCE_UPSTREAM);
+    builder_init(&c->name, SIZE_MAX);
+    builder_init(&c->chunk, SIZE_MAX);
+    arena_init(&c->arena, SIZE_MAX);
+    e->compaction = c;
+    hand_over(c);
+}
+
+void store_embedded_compact_init(struct store_embedded *e)
+{
+    loop_slice_init(&e->compact_slice, e->settings.loop, on_slice, e);
+    /* What was there at start may be long: it is looked at with the first change. */
+    e->compact_at = e->settings.compact_least != 0 ? e->settings.compact_least : 4 * GROWTH_LEAST;
+}
+
+void store_embedded_compact_consider(struct store_embedded *e)
+{
+    if (e->compaction != NULL || e->is_stopping || e->refusal != NULL || e->now.revision == 0 ||
+        e->journal_size < e->compact_at || loop_now_ms(e->settings.loop) < e->compact_not_before)
+        return;
+    start(e);
+}
+
+/* After the scribe's last job. The file aside stays until the next start. */
+void store_embedded_compact_stop(struct store_embedded *e)
+{
+    if (e->compaction != NULL) {
+        MUST(!e->compaction->is_busy);
+        e->compaction->why = "gatewayd is stopping";
+        finish(e, false);
+    }
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_embedded_load.c - from the journal to the tables, at start, before there are workers.
+ *
+ * The state of a checkpoint may be newer in places than its base: everything here can be applied
+ * twice, and what comes later sets it right.
+ */
+#include <stdio.h>
+
+#include "cluster/store_embedded_private.h"
+#include "conf/base/mem.h"
+
+#define SCAN_BYTES ((size_t)64 << 20)
+
+struct loading {
+    struct store_embedded *e;
+    struct resources_draft *draft;
+    struct arena arena;
+    struct problems *ps;
+    struct entry_head head; /* of the entry at hand; texts are in `author` and `summary` */
+    struct builder author;
+    struct builder summary;
+    int64_t confirm_until;
+    bool is_history;
+    bool has_entry;
+};
+
+static const struct checks lenient_checks = { .lenient = true };
+
+const struct checks *store_embedded_checks(const struct store_embedded *e)
+{
+    return e->settings.checks == NULL ? &lenient_checks : e->settings.checks;
+}
+
+static bool refuse(struct loading *l, const char *what)
+{
+    char file[4096];
+    snprintf(file, sizeof(file), "%s/journal", l->e->dir->path);
+    problems_add(l->ps, (struct place){ .file = file }, "Revision %llu: %s.",
+                 (unsigned long long)l->head.revision, what);
+    return false;
+}
+
+/* ---- things ---- */
+
+/* Problems of a stored document are said to be at its kind and name. */
+static bool parse_resource(struct loading *l, const struct item_resource *item, struct text set,
+                           struct resource **resource_out)
+{
+    struct problems found;
+    problems_init(&found);
+    *resource_out = resource_parse(item->kind, set, store_embedded_checks(l->e), &found);
+    if (*resource_out == NULL) {
+        char path[160];
+        snprintf(path, sizeof(path), "%s.%.*s", resource_kind_name(item->kind),
+                 TEXT_ARGS(item->name));
+        problems_add(l->ps, (struct place){ .path = path },
+                     "What the journal holds is not taken by this version: %s",
+                     found.count == 0 ? "" : found.items[0].sentence);
+    }
+    problems_fini(&found);
+    return *resource_out != NULL;
+}
+
+static void stamp(struct loading *l, const struct item_resource *item, struct resource *r)
+{
+    bool is_state = item->revision != 0;
+    resource_stamp(r, is_state ? item->revision : l->head.revision,
+                   is_state ? item->tag : store_tag_of(&l->head.id));
+}
+
+static bool load_consumer(struct loading *l, const struct item_resource *item)
+{
+    struct credentials *c = l->e->settings.credentials;
+    if (!item->has_after) {
+        credentials_remove_consumer(c, item->name);
+        return true;
+    }
+    struct resource *r;
+    if (!parse_resource(l, item, item->after, &r))
+        return false;
+    credentials_put_consumer(c, r, item->revision != 0 ? item->tag : store_tag_of(&l->head.id));
+    resource_unref(&r);
+    return true;
+}
+
+static bool load_resource(struct loading *l, const struct item_resource *item)
+{
+    if (item->kind == RESOURCE_CONSUMER)
+        return load_consumer(l, item);
+    if (!item->has_after) {
+        resources_draft_remove(l->draft, item->kind, item->name);
+        return true;
+    }
+    struct resource *r;
+    if (!parse_resource(l, item, item->after, &r))
+        return false;
+    stamp(l, item, r);
+    resources_draft_put(l->draft, r, NULL);
+    resource_unref(&r);
+    return true;
+}
+
+/* The keys of a consumer that was removed are kept under its name. */
+static void add_key_of_nobody(struct loading *l, const struct credentials_key *key)
+{
+    struct credentials *c = l->e->settings.credentials;
+    struct text json = arena_print(&l->arena, "{\"name\":\"%.*s\"}", TEXT_ARGS(key->consumer));
+    struct problems ps;
+    problems_init(&ps);
+    struct resource *r = resource_parse(RESOURCE_CONSUMER, json, &lenient_checks, &ps);
+    problems_fini(&ps);
+    if (r == NULL)
+        return;
+    credentials_put_consumer(c, r, 0);
+    MUST(credentials_add_key(c, key) == CREDENTIALS_KEY_ADDED);
+    credentials_remove_consumer(c, r->name);
+    resource_unref(&r);
+}
+
+static void add_key(struct loading *l, const struct credentials_key *key)
+{
+    enum credentials_added added = credentials_add_key(l->e->settings.credentials, key);
+    if (added != CREDENTIALS_KEY_NO_CONSUMER)
+        return;
+    /* An active key without a consumer can only be one whose consumer was made after the base:
+     * both come again. */
+    bool is_over = key->expires_at != 0 && key->expires_at <= store_embedded_wall(l->e);
+    if (key->state == KEY_REVOKED || is_over)
+        add_key_of_nobody(l, key);
+}
+
+static void load_key(struct loading *l, struct item_key *item)
+{
+    struct credentials *c = l->e->settings.credentials;
+    struct credentials_key *key = &item->key;
+    switch (item->change) {
+    case ITEM_KEY_STATE:
+    case ITEM_KEY_ADD:
+        add_key(l, key);
+        break;
+    case ITEM_KEY_CHANGE:
+        credentials_set_expiry(c, key->id, key->expires_at, key->stamp);
+        credentials_set_scopes(c, key->id, key->scopes, key->stamp);
+        break;
+    case ITEM_KEY_REVOKE:
+        if (!credentials_revoke(c, key->id, key->revoked_at, key->stamp, NULL))
+            add_key(l, key);
+        break;
+    }
+}
+
+static bool load_item(struct loading *l, struct item *item)
+{
+    switch (item->kind) {
+    case ITEM_RESOURCE:
+        if (item->resource.revision == 0)
+            l->e->now.config_tag = store_tag_of(&l->head.id);
+        return load_resource(l, &item->resource);
+    case ITEM_KEY:
+        load_key(l, &item->key);
+        return true;
+    case ITEM_CONFIRM:
+        l->confirm_until = item->confirm_until;
+        return true;
+    case ITEM_ORIGIN:
+        if (item->origin.is_undo)
+            history_settle(&l->e->history, item->origin.revision, STORE_UNDONE);
+        return true;
+    case ITEM_CONFIRMED:
+        store_embedded_undo_settled(l->e, &item->confirmed);
+        return true;
+    case ITEM_CONFIG:
+        l->e->now.config_tag = item->config_tag;
+        return true;
+    }
+    return refuse(l, "an item of an unknown kind");
+}
+
+/* Of entries older than the checkpoint only what the list of revisions shows is wanted. */
+static bool load_items(struct loading *l, struct text bytes)
+{
+    struct item item;
+    bool is_bad;
+    while (item_next(&bytes, &l->arena, &item, &is_bad)) {
+        if (l->is_history && item.kind == ITEM_CONFIRM)
+            l->confirm_until = item.confirm_until;
+        if (!l->is_history && !load_item(l, &item))
+            return false;
+        arena_reset(&l->arena);
+    }
+    return is_bad ? refuse(l, "an item that cannot be read: a newer gatewayd wrote it") : true;
+}
+
+/* ---- records ---- */
+
+static void remember(struct loading *l, const struct entry_head *head)
+{
+    builder_clear(&l->author);
+    builder_clear(&l->summary);
+    builder_add(&l->author, head->author);
+    builder_add(&l->summary, head->summary);
+    l->head = *head;
+    l->head.author = builder_text(&l->author);
+    l->head.summary = builder_text(&l->summary);
+    l->confirm_until = 0;
+    l->has_entry = true;
+}
+
+/* An entry is listed once all its parts have been seen. */
+static void end_entry(struct loading *l)
+{
+    if (!l->has_entry)
+        return;
+    l->has_entry = false;
+    history_add(&l->e->history, &l->head, l->confirm_until);
+}
+
+static bool load_record(struct loading *l, const struct journal_record *record)
+{
+    switch (record->kind) {
+    case JOURNAL_ENTRY:
+        end_entry(l);
+        remember(l, &record->head);
+        break;
+    case JOURNAL_PART:
+        break;
+    case JOURNAL_STATE:
+    case JOURNAL_NOTE:
+        end_entry(l);
+        break;
+    case JOURNAL_END:
+        end_entry(l);
+        return true;
+    case JOURNAL_UNREADABLE:
+        return refuse(l, journal_why(l->e->journal));
+    }
+    l->is_history =
+        record->is_history && (record->kind == JOURNAL_ENTRY || record->kind == JOURNAL_PART);
+    return load_items(l, record->body);
+}
+
+static bool load_records(struct loading *l)
+{
+    struct journal_reader *reader = journal_reader_new(l->e->journal);
+    struct journal_record record = { .kind = JOURNAL_NOTE };
+    bool is_good = true;
+    while (is_good && record.kind != JOURNAL_END) {
+        journal_reader_next(reader, &record);
+        is_good = load_record(l, &record);
+    }
+    journal_reader_free(&reader);
+    return is_good;
+}
+
+static bool seal(struct loading *l)
+{
+    struct resources_outside outside = { credentials_plan_users, l->e->settings.credentials };
+    struct resources *sealed;
+    if (!resources_draft_seal(&l->draft, &outside, l->ps, &sealed))
+        return false;
+    store_embedded_advance(&l->e->now, sealed);
+    resources_unref(&sealed);
+    return true;
+}
+
+static bool load_all(struct store_embedded *e, struct problems *ps)
+{
+    struct loading l = { .e = e, .ps = ps };
+    arena_init(&l.arena, SIZE_MAX);
+    builder_init(&l.author, SIZE_MAX);
+    builder_init(&l.summary, SIZE_MAX);
+    l.draft = resources_draft_new(e->now.resources);
+    bool is_good = load_records(&l) && seal(&l);
+    resources_draft_free(&l.draft);
+    builder_fini(&l.author);
+    builder_fini(&l.summary);
+    arena_reset(&l.arena);
+    return is_good;
+}
+
+bool store_embedded_load(struct store_embedded *e, struct problems *ps)
+{
+    e->journal = journal_open(e->dir, ps);
+    if (e->journal == NULL)
+        return false;
+    enum journal_step step = JOURNAL_MORE;
+    while (step == JOURNAL_MORE)
+        step = journal_scan(e->journal, SCAN_BYTES, ps);
+    if (step == JOURNAL_DAMAGED)
+        return false;
+    struct entry_id cluster = journal_cluster_id(e->journal);
+    e->now.config_tag = store_tag_of(&cluster);
+    e->now.revision = journal_last_revision(e->journal);
+    e->now.id = journal_last_id(e->journal);
+    e->cut = journal_cut(e->journal);
+    e->journal_size = journal_size(e->journal);
+    return load_all(e, ps);
+}
+
+struct resource *store_embedded_consumer(const struct store_embedded *e, struct text name)
+{
+    struct credentials_consumer consumer;
+    if (!credentials_get_consumer(e->settings.credentials, name, &consumer))
+        return NULL;
+    struct arena arena;
+    struct problems ps;
+    arena_init(&arena, SIZE_MAX);
+    problems_init(&ps);
+    struct resource *r = resource_parse(
+        RESOURCE_CONSUMER, credentials_consumer_set(e->settings.credentials, &consumer, &arena),
+        store_embedded_checks(e), &ps);
+    MUST(r != NULL);
+    resource_stamp(r, e->now.revision, consumer.stamp);
+    problems_fini(&ps);
+    arena_reset(&arena);
+    return r;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_embedded_private.h - what the files store_embedded*.c share.
+ */
+#ifndef CLUSTER_STORE_EMBEDDED_PRIVATE_H
+#define CLUSTER_STORE_EMBEDDED_PRIVATE_H
+
+#include "cluster/history.h"
+#include "cluster/item.h"
+#include "cluster/journal.h"
+#include "cluster/scribe.h"
+#include "cluster/store_embedded.h"
+#include "cluster/store_port.h"
+#include "conf/base/map.h"
+
+#define STORE_EMBEDDED_SET_MOST   ((size_t)16 << 20) /* bytes of what one resource is set to */
+#define STORE_EMBEDDED_NAMES_MOST 10
+#define STORE_EMBEDDED_PART_BYTES ((size_t)1 << 20)
+
+/* ---- one commit on its way --------------------------------------------------------------------
+ * Lifetime: from its call to its done. */
+
+enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO };
+
+/* AGAIN: more of the same phase; NEXT: it is over; WAIT: goes on from a scribe's job; END: the
+ * outcome is known and nothing is to be written. */
+enum embedded_step { STEP_AGAIN, STEP_NEXT, STEP_WAIT, STEP_END };
+
+/* Encoded items, cut into parts of about a megabyte. */
+struct embedded_parts {
+    struct builder *builders;
+    struct text *texts; /* of each, once finished */
+    size_t count;
+};
+
+/* What a restore or an undo found in the journal: how things were. In the work's arena. */
+struct embedded_was {
+    enum resource_kind kind;
+    struct text name;
+    struct text set; /* empty: it was not there */
+};
+
+struct embedded_gather {
+    struct scribe_job job;
+    uint64_t from; /* entries from … to, in this order; the first that names a thing counts */
+    uint64_t to;
+    struct embedded_was *things;
+    size_t count;
+    size_t size;
+    uint64_t *added_keys; /* ids that the entries added (undo) */
+    size_t key_count;
+    size_t key_size;
+    struct map seen;
+    const char *failure; /* not NULL: the journal cannot be read */
+};
+
+struct embedded_work {
+    struct list node;
+    struct store_embedded *store;
+    enum embedded_work_kind kind;
+    struct store_commit *commit; /* not of WORK_CONFIRM */
+    struct store_commit own;     /* what a restore or an undo became */
+    struct store_confirm *confirm;
+    struct arena arena;
+
+    /* planning */
+    unsigned phase;
+    size_t at;
+    int64_t now; /* ms since the epoch */
+    uint64_t tag;
+    struct resources_draft *draft;
+    struct resources *before; /* counted */
+    struct resources *after;  /* counted; what it will be */
+    struct store_difference *consumers;
+    size_t consumer_count;
+    size_t consumer_size;
+    struct map seen; /* names of consumers, or digests of keys, that this commit spoke of */
+    size_t keys_changed;
+    struct text after_name; /* how far existing consumers have been looked at */
+    struct text names[STORE_EMBEDDED_NAMES_MOST];
+    struct problems problems;
+    struct resources_difference difference;
+    struct embedded_gather *gather;
+    uint64_t undoes; /* WORK_UNDO */
+
+    /* what is written */
+    bool is_planned;
+    bool is_note; /* parts hold a note, no entry */
+    struct entry_head head;
+    struct embedded_parts parts;
+    int64_t confirm_until;
+    enum journal_result written;
+    bool is_unknown; /* written, but not known to be durable */
+
+    /* applying */
+    size_t applied; /* see store_embedded_apply.c */
+    bool is_applied;
+
+    struct store_result result;
+};
+
+/* ---- commits that are written together --------------------------------------------------------
+ */
+
+struct embedded_batch {
+    struct list node; /* of those being published */
+    struct store_embedded *store;
+    struct list works;
+    size_t count;
+    struct scribe_job job;
+    bool is_mixed;      /* holds resources, and consumers or keys: alone */
+    bool has_resources; /* changes some */
+    bool has_people;    /* changes consumers or keys */
+    bool is_alone;
+    struct map touched; /* what of consumers and keys; names in the arena */
+    struct arena arena;
+    uint64_t revision; /* the last one of it that was written */
+    const char *why;   /* of the journal's failure; static */
+    bool is_broken;    /* the journal takes no more */
+    uint64_t journal_size;
+    bool is_published;
+    bool is_applied;
+    size_t ends_waiting;
+    char *behind; /* why it is not in force */
+};
+
+/* What is, or will be once all that is on its way is written. */
+struct embedded_head {
+    struct resources *resources; /* counted */
+    uint64_t revision;
+    struct entry_id id;
+    uint64_t config_tag;
+};
+
+struct embedded_compaction;
+
+struct store_embedded {
+    struct store store;
+    struct store_embedded_settings settings;
+    struct state_dir *dir;
+    struct journal *journal; /* the scribe's, once started */
+    struct scribe *scribe;
+    struct history history;
+    uint64_t cut;
+    struct embedded_head now;  /* durable and applied */
+    struct embedded_head next; /* after those planned */
+    bool is_started;
+    bool is_stopping;
+    const char *refusal; /* why no writes are taken; NULL: they are */
+    uint64_t undoing;    /* revision that is being undone; 0: none */
+    const char *trouble; /* why the last write failed; NULL: it did not */
+    int64_t since;
+
+    struct list queue;              /* works */
+    struct embedded_work *planning; /* NULL: none */
+    struct embedded_batch *batch;   /* being filled, journalled or applied */
+    bool is_writing;                /* the batch is with the scribe */
+    bool is_gathering;              /* what is planned waits for the scribe */
+    struct list publishing;         /* batches */
+    struct loop_slice slice;
+    struct loop_timer confirm_timer;
+    struct loop_timer care_timer;
+    struct loop_slice tidy_slice;
+    uint64_t tidied_at; /* loop ms, when the last look at tombstones began */
+    uint64_t tidy_key;  /* how far it is */
+
+    struct embedded_compaction *compaction; /* NULL: none */
+    struct loop_slice compact_slice;
+    uint64_t journal_size;       /* after the last write */
+    uint64_t compact_at;         /* size of the journal from which it is worth it */
+    uint64_t compact_not_before; /* loop ms, after a failure */
+};
+
+static inline struct store_embedded *store_embedded_of(const struct store *s)
+{
+    return CONTAINER_OF(s, struct store_embedded, store);
+}
+
+/* store_embedded.c */
+void store_embedded_advance(struct embedded_head *head, struct resources *resources); /* counts */
+const struct checks *store_embedded_checks(const struct store_embedded *e);
+int64_t store_embedded_wall(const struct store_embedded *e);
+
+/* store_embedded_load.c: reads the journal into the tables; false and problems. */
+MUST_USE bool store_embedded_load(struct store_embedded *e, struct problems *ps);
+/* A consumer as what was set, in a new resource; NULL if there is none. */
+MUST_USE struct resource *store_embedded_consumer(const struct store_embedded *e, struct text name);
+
+/* store_embedded_work.c */
+struct embedded_work *store_embedded_work_new(struct store_embedded *e,
+                                              enum embedded_work_kind kind);
+void store_embedded_work_free(struct embedded_work **w);
+/* One step of planning. STEP_NEXT never: END, WAIT, AGAIN, or is_planned (AGAIN no more). */
+enum embedded_step store_embedded_work_step(struct embedded_work *w);
+enum embedded_step store_embedded_work_end(struct embedded_work *w, enum store_outcome outcome);
+enum embedded_step store_embedded_work_refer(struct embedded_work *w, struct text name);
+
+/* store_embedded_plan.c: resources and consumers of a commit. */
+enum embedded_step store_embedded_plan_changes(struct embedded_work *w);
+enum embedded_step store_embedded_plan_removals(struct embedded_work *w);
+enum embedded_step store_embedded_plan_seal(struct embedded_work *w);
+enum embedded_step store_embedded_plan_consumers(struct embedded_work *w);
+
+/* store_embedded_keys.c */
+enum embedded_step store_embedded_keys_check(struct embedded_work *w);
+/* What becomes of key change `i`; false: nothing. Texts as in the table and the commit. */
+bool store_embedded_keys_record(struct embedded_work *w, size_t i, struct item_key *out);
+void store_embedded_keys_apply(struct embedded_work *w, size_t i);
+
+/* store_embedded_encode.c: the items of a planned commit, and its head. */
+enum embedded_step store_embedded_encode_resources(struct embedded_work *w);
+enum embedded_step store_embedded_encode_consumers(struct embedded_work *w);
+enum embedded_step store_embedded_encode_keys(struct embedded_work *w);
+enum embedded_step store_embedded_encode_head(struct embedded_work *w);
+struct builder *store_embedded_encode_room(struct embedded_parts *parts);
+void store_embedded_encode_finish(struct embedded_parts *parts);
+void store_embedded_encode_free(struct embedded_parts *parts);
+
+/* store_embedded_care.c: what credentials have to give back, tombstones past their time. */
+void store_embedded_care_init(struct store_embedded *e);
+void store_embedded_care(struct store_embedded *e); /* something changed */
+void store_embedded_care_stop(struct store_embedded *e);
+
+/* store_embedded_batch.c */
+void store_embedded_batch_init(struct store_embedded *e);
+void store_embedded_batch_fini(struct store_embedded *e);
+void store_embedded_batch_run(struct store_embedded *e); /* there may be something to do */
+bool store_embedded_batch_is_idle(const struct store_embedded *e);
+void store_embedded_batch_refuse(struct store_embedded *e); /* all that waits */
+void store_embedded_batch_resume(struct embedded_work *w);  /* after STEP_WAIT */
+
+/* store_embedded_apply.c: true if there is more. */
+bool store_embedded_apply_step(struct embedded_batch *batch);
+
+/* store_embedded_undo.c */
+enum embedded_step store_embedded_undo_gather(struct embedded_work *w);
+enum embedded_step store_embedded_undo_choose(struct embedded_work *w);
+void store_embedded_undo_free(struct embedded_gather **g);
+void store_embedded_undo_init(struct store_embedded *e);
+void store_embedded_undo_watch(struct store_embedded *e); /* sets the timer */
+void store_embedded_undo_ended(struct store_embedded *e, bool is_done);
+void store_embedded_undo_settled(struct store_embedded *e, const struct item_confirmed *c);
+enum embedded_step store_embedded_undo_confirm(struct embedded_work *w);
+
+/* store_embedded_compact.c */
+void store_embedded_compact_init(struct store_embedded *e);
+void store_embedded_compact_consider(struct store_embedded *e); /* starts if it is worth it */
+void store_embedded_compact_stop(struct store_embedded *e);
+
+/* store_embedded_entry.c */
+void store_embedded_entry_read(struct store *s, uint64_t revision, store_entry_fn *done, void *arg);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_embedded_work.c - the phases of planning one commit, one small step at a time.
+ */
+#include "cluster/store_embedded_private.h"
+#include "conf/base/digest.h"
+#include "conf/base/mem.h"
+
+typedef enum embedded_step embedded_phase_fn(struct embedded_work *w);
+
+struct embedded_work *store_embedded_work_new(struct store_embedded *e,
+                                              enum embedded_work_kind kind)
+{
+    struct embedded_work *w = mem_new(sizeof(*w));
+    list_init(&w->node);
+    w->store = e;
+    w->kind = kind;
+    arena_init(&w->arena, SIZE_MAX);
+    map_init(&w->seen);
+    problems_init(&w->problems);
+    return w;
+}
+
+static void free_own(struct embedded_work *w)
+{
+    for (size_t i = 0; i < w->own.change_count; i++)
+        resource_unref(&w->own.changes[i].resource);
+    MEM_FREE(&w->own.changes);
+    MEM_FREE(&w->own.keys);
+}
+
+void store_embedded_work_free(struct embedded_work **at)
+{
+    struct embedded_work *w = *at;
+    resources_draft_free(&w->draft);
+    resources_unref(&w->before);
+    resources_unref(&w->after);
+    for (size_t i = 0; i < w->consumer_count; i++) {
+        resource_unref(&w->consumers[i].before);
+        resource_unref(&w->consumers[i].after);
+    }
+    MEM_FREE(&w->consumers);
+    resource_unref(&w->result.resource);
+    map_fini(&w->seen);
+    problems_fini(&w->problems);
+    store_embedded_undo_free(&w->gather);
+    store_embedded_encode_free(&w->parts);
+    free_own(w);
+    arena_reset(&w->arena);
+    MEM_FREE(at);
+}
+
+enum embedded_step store_embedded_work_end(struct embedded_work *w, enum store_outcome outcome)
+{
+    w->result.outcome = outcome;
+    return STEP_END;
+}
+
+/* Names (copied) that an answer of STORE_REFERRED will list. */
+enum embedded_step store_embedded_work_refer(struct embedded_work *w, struct text name)
+{
+    if (w->result.name_count < ARRAY_LENGTH(w->names))
+        w->names[w->result.name_count++] = arena_copy(&w->arena, name);
+    return STEP_AGAIN;
+}
+
+/* ---- phases ---- */
+
+static enum embedded_step begin(struct embedded_work *w)
+{
+    struct store_embedded *e = w->store;
+    w->now = store_embedded_wall(e);
+    digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
+    w->tag = store_tag_of(&w->head.id);
+    w->before = resources_ref(e->next.resources);
+    return STEP_NEXT;
+}
+
+/* What stands is what the answer shows, with the revision in which it was set. */
+static void show_what_stands(struct embedded_work *w)
+{
+    const struct store_commit *commit = w->commit;
+    if (commit->change_count != 1 || commit->changes[0].kind == RESOURCE_CONSUMER)
+        return;
+    struct resource *stands =
+        resources_find(w->before, commit->changes[0].kind, commit->changes[0].name);
+    resource_unref(&w->result.resource);
+    if (stands != NULL)
+        w->result.resource = resource_ref(stands);
+}
+
+static enum embedded_step decide(struct embedded_work *w)
+{
+    bool is_changed = w->after != w->before || w->consumer_count > 0 || w->keys_changed > 0;
+    if (is_changed && !w->commit->is_dry_run)
+        return STEP_NEXT;
+    if (is_changed)
+        return store_embedded_work_end(w, STORE_DONE);
+    if (w->kind == WORK_UNDO)
+        return store_embedded_undo_confirm(w);
+    show_what_stands(w);
+    return store_embedded_work_end(w, STORE_UNCHANGED);
+}
+
+static embedded_phase_fn *const commit_phases[] = {
+    begin,
+    store_embedded_undo_gather,
+    store_embedded_undo_choose,
+    store_embedded_plan_changes,
+    store_embedded_plan_removals,
+    store_embedded_plan_seal,
+    store_embedded_plan_consumers,
+    store_embedded_keys_check,
+    decide,
+    store_embedded_encode_resources,
+    store_embedded_encode_consumers,
+    store_embedded_encode_keys,
+    store_embedded_encode_head,
+};
+
+enum embedded_step store_embedded_work_step(struct embedded_work *w)
+{
+    if (w->kind == WORK_CONFIRM)
+        return store_embedded_undo_confirm(w);
+    enum embedded_step step = commit_phases[w->phase](w);
+    if (step != STEP_NEXT)
+        return step;
+    w->at = 0;
+    w->phase++;
+    w->is_planned = w->phase == ARRAY_LENGTH(commit_phases);
+    return STEP_AGAIN;
+}
