@@ -31,7 +31,7 @@ struct store_embedded_settings {
     struct mailbox *mailbox;         /* of that loop */
     struct credentials *credentials; /* this store is the one that writes to it */
     size_t history;                  /* entries kept */
-    uint64_t compact_least;          /* bytes of journal that are worth compacting; 0: 16 MiB */
+    uint64_t compact_least;          /* growth of the journal worth compacting; 0: 8 MiB */
     int64_t tombstones;              /* ms */
     const struct checks *checks;     /* for documents of the journal; NULL: lenient, no patterns */
     /* Calls `done` when the resources are in force. */

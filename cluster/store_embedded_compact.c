@@ -9,7 +9,7 @@
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
 
-#define GROWTH_LEAST ((uint64_t)4 << 20)
+#define GROWTH_LEAST ((uint64_t)8 << 20)
 #define RETRY_MS     ((uint64_t)60 * 1000)
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
@@ -130,6 +130,11 @@ static void write_chunk(void *arg)
     c->journal_size = journal_size(j);
 }
 
+static uint64_t growth_of(const struct store_embedded *e)
+{
+    return e->settings.compact_least != 0 ? e->settings.compact_least : GROWTH_LEAST;
+}
+
 static void finish(struct store_embedded *e, bool is_good)
 {
     struct embedded_compaction *c = e->compaction;
@@ -137,7 +142,7 @@ static void finish(struct store_embedded *e, bool is_good)
         log_info(&log_store, "journal compacted: %llu bytes were %llu",
                  (unsigned long long)c->journal_size, (unsigned long long)e->journal_size);
         e->journal_size = c->journal_size;
-        e->compact_at = 2 * e->journal_size + GROWTH_LEAST;
+        e->compact_at = 2 * e->journal_size + growth_of(e);
     } else {
         log_warn(&log_store, "the journal cannot be compacted: %s; trying again in a minute",
                  c->why == NULL ? "unknown" : c->why);
@@ -230,7 +235,7 @@ void store_embedded_compact_init(struct store_embedded *e)
 {
     loop_slice_init(&e->compact_slice, e->settings.loop, on_slice, e);
     /* What was there at start may be long: it is looked at with the first change. */
-    e->compact_at = e->settings.compact_least != 0 ? e->settings.compact_least : 4 * GROWTH_LEAST;
+    e->compact_at = 2 * growth_of(e);
 }
 
 void store_embedded_compact_consider(struct store_embedded *e)

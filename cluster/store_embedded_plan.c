@@ -152,7 +152,7 @@ static enum embedded_step remove_consumer(struct embedded_work *w, struct text n
     const struct store_embedded *e = w->store;
     if (credentials_has_active_keys(e->settings.credentials, name, w->now)) {
         w->result.name_total++;
-        if (w->commit->change_count != 1 || w->commit->replaces_all)
+        if (w->commit->change_count != 1 || w->commit->replaces_all || w->commit->restores != 0)
             return store_embedded_work_refer(w, name);
         struct credentials_key key = { .id = 0 };
         w->result.name_total = 0;
