@@ -53,7 +53,7 @@ size_t tls_print_alpn(const struct text *alpn, size_t count, unsigned char into[
 
 const char *tls_last_error(char *into, size_t size)
 {
-    unsigned long error = ERR_peek_last_error();
+    unsigned long error = ERR_peek_error();
     const char *reason = ERR_reason_error_string(error);
     if (ERR_SYSTEM_ERROR(error))
         reason = strerror_r(ERR_GET_REASON(error), into, size);
@@ -87,7 +87,9 @@ bool tls_load_certificate(SSL_CTX *context, struct text cert, struct text key, s
                      tls_last_error(why, sizeof(why)));
         return false;
     }
-    if (SSL_CTX_use_PrivateKey_file(context, key_path, SSL_FILETYPE_PEM) != 1) {
+    /* A key of another type is accepted beside the certificate: only the check tells. */
+    if (SSL_CTX_use_PrivateKey_file(context, key_path, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context) != 1) {
         problems_add(ps, place, "the key %s cannot be used with the certificate %s: %s", key_path,
                      cert_path, tls_last_error(why, sizeof(why)));
         return false;

@@ -18,7 +18,8 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method);
 /* The protocols as on the wire: each with its length before it. Returns the bytes used. */
 size_t tls_print_alpn(const struct text *alpn, size_t count, unsigned char into[256]);
 
-/* The newest error of the library, as text; empties its queue. Borrowed from `into`. */
+/* The first error the library noted, which is the cause, as text; empties its queue. Borrowed from
+ * `into`. */
 const char *tls_last_error(char *into, size_t size);
 
 /* A NUL-terminated copy of a path. False and a problem if it is too long. */

@@ -133,5 +133,7 @@ int tls_ticket_on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
                         : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, aes.bytes, iv);
     if (result != 1)
         return -1;
-    return is_new || window == now ? 1 : 2;
+    /* In TLS 1.3 a ticket is used once: the client needs the next one. */
+    bool wants_renewal = window != now || SSL_version(ssl) >= TLS1_3_VERSION;
+    return !is_new && wants_renewal ? 2 : 1;
 }
