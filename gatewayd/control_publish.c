@@ -215,10 +215,15 @@ void control_publish(struct control *c, struct resources *resources, uint64_t re
 
 void control_publish_again(struct control *c)
 {
-    snapshot_compiler_reread_files(c->publishing.compiler);
-    if (c->snapshot == NULL || c->publishing.asked != NULL)
+    struct control_publishing *p = publishing(c);
+
+    snapshot_compiler_reread_files(p->compiler);
+    if (p->asked != NULL)
         return;
-    control_publish(c, c->snapshot->resources, c->revision, NULL, NULL);
+    if (p->resources != NULL)
+        control_publish(c, p->resources, p->revision, NULL, NULL);
+    else if (c->snapshot != NULL)
+        control_publish(c, c->snapshot->resources, c->revision, NULL, NULL);
 }
 
 /* ---- hooks of the compiler ------------------------------------------------------------------ */

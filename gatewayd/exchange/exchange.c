@@ -23,31 +23,6 @@ bool exchange_make_room(struct exchange *ex, struct headers *headers, unsigned e
     return true;
 }
 
-static void remove_named(struct headers *headers, struct text list)
-{
-    struct text rest = list;
-    struct text name;
-
-    if (rest.at == NULL)
-        return;
-    while (text_cut(&rest, ',', &name)) {
-        name = text_trim(name);
-        /* Hop-by-hop ones are not printed anyway, and framing is not the peer's to take away. */
-        if (name.length > 0 &&
-            (header_id_flags(header_id_find(name)) & (HEADER_HOP | HEADER_FRAMING)) == 0)
-            headers_remove_named(headers, name);
-    }
-}
-
-void exchange_remove_hop_headers(struct headers *headers)
-{
-    if (!headers_has(headers, HEADER_CONNECTION))
-        return;
-    for (const struct header *h = headers_find(headers, HEADER_CONNECTION); h != NULL;
-         h = headers_find_next(headers, h))
-        remove_named(headers, h->value);
-}
-
 void exchange_begin_response(struct exchange *ex, unsigned status)
 {
     struct headers headers = ex->response.headers;

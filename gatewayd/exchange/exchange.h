@@ -192,9 +192,6 @@ void exchange_release_upstream(struct exchange *ex);
 /* Room for `extra` more fields, if need be by moving them to the arena. False: no memory. */
 MUST_USE bool exchange_make_room(struct exchange *ex, struct headers *headers, unsigned extra);
 
-/* Fields that Connection names are this hop's alone (RFC 9110 §7.6.1). */
-void exchange_remove_hop_headers(struct headers *headers);
-
 static inline uint64_t exchange_now_us(const struct exchange *ex)
 {
     return loop_now_us(ex->all->loop);

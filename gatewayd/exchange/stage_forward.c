@@ -311,7 +311,6 @@ static void on_interim(struct up *u)
 
     if (u->head->status == 100 || ex->request.version == HTTP_1_0)
         return;
-    exchange_remove_hop_headers(&u->head->headers);
     ex->down->type->interim(ex->down, u->head);
 }
 
@@ -332,7 +331,6 @@ static void dress(struct exchange *ex)
 {
     const struct edits *edits = &ex->route->response_edits;
 
-    exchange_remove_hop_headers(&ex->response.headers);
     exchange_dress_response(ex);
     if (edits_is_empty(edits))
         return;

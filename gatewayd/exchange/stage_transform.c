@@ -85,7 +85,6 @@ static bool change_headers(struct exchange *ex)
 {
     struct headers *headers = &ex->request.headers;
 
-    exchange_remove_hop_headers(headers);
     drop_expectation(ex);
     return exchange_make_room(ex, headers, FIELDS_ADDED + ex->route->request_edits.add_count) &&
            apply_hop(ex) && apply_consumer(ex) && apply_trace(ex) &&
