@@ -199,7 +199,7 @@ void control_quit(struct control *c, int status)
     c->is_quitting = true;
     c->is_draining = true;
     c->exit_status = status;
-    log_info(&c->log, "stopping: at most %lld ms for what is in flight",
+    log_info(&c->log, "draining: at most %lld ms for what is in flight, then the end",
              (long long)c->node->timeouts.drain);
     notify_send("STOPPING=1");
     control_publish_stop(c);
@@ -315,6 +315,11 @@ static unsigned count_workers(const struct node_config *node)
     return (unsigned)CPU_COUNT(&set);
 }
 
+unsigned control_connections_most(const struct node_config *node)
+{
+    return node->max.connections > 0 ? (unsigned)node->max.connections : listen_budget_default();
+}
+
 struct control *control_new(struct node_config *node, const char *file)
 {
     struct control *c = mem_new(sizeof(*c));
@@ -334,8 +339,7 @@ struct control *control_new(struct node_config *node, const char *file)
     c->resolve = resolve_new(c->loop, TEXT_EMPTY);
     c->health = health_new(c->loop);
     listen_table_init(&c->listeners);
-    listen_budget_init(&c->budget, node->max.connections > 0 ? (unsigned)node->max.connections
-                                                             : listen_budget_default());
+    listen_budget_init(&c->budget, control_connections_most(node));
     loop_timer_init(&c->care, c->loop, on_care, c);
     control_publish_init(c);
     return c;

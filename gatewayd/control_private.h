@@ -105,6 +105,9 @@ void control_reload(struct control *c);
 void control_free_tls(struct control *c);
 void control_log_problems(const struct log_scope *scope, const struct problems *ps);
 
+/* What max.connections comes to. */
+unsigned control_connections_most(const struct node_config *node);
+
 /* Replaces *reason_at; empty: NULL. */
 void control_set_reason(char **reason_at, struct text reason);
 

@@ -96,11 +96,18 @@ void control_free_tls(struct control *c)
 
 /* ---- the node file -------------------------------------------------------------------------- */
 
+/* Buffers and blocks of the workers are made for these. */
+static bool is_built_in(struct text path)
+{
+    return text_equals(path, TEXT_OF("max.header_bytes")) ||
+           text_equals(path, TEXT_OF("max.headers"));
+}
+
 static void name_change(void *arg, struct text path, bool is_live)
 {
     const struct control *c = arg;
 
-    if (is_live)
+    if (is_live && !is_built_in(path))
         log_info(&c->log, "%.*s has changed", TEXT_ARGS(path));
     else
         log_warn(&c->log, "%.*s cannot change while the node runs: left as it was",
@@ -136,6 +143,7 @@ static void take_over(struct control *c, struct node_config *node, struct proble
     node_config_unref(&c->node);
     c->node = node;
     apply_log(c);
+    atomic_store(&c->budget.max, control_connections_most(c->node));
     if (!control_load_tls(c, ps))
         log_error(&c->log, "certificates that cannot be read are left as they were");
     for (unsigned i = 0; i < c->worker_count; i++) {

@@ -247,6 +247,7 @@ def test_bootstrap_once(make_node, tmp_path):
 def test_proxy_protocol(make_node, origin):
     node = make_node(start=False)
     node.config["listeners"][0]["proxy_protocol"] = True
+    node.config["trusted_proxies"] = ["127.0.0.0/8"]
     node.write_config()
     node.start()
     node.upstream("o", origin)
