@@ -164,12 +164,12 @@ static void on_first_published(void *arg, struct text reason)
         log_error(&log_store, "the stored resources are not in force: %.*s", TEXT_ARGS(reason));
 }
 
-void store_embedded_start(struct store_embedded *e)
+void store_embedded_start(struct store_embedded *e, bool publishes)
 {
     MUST(!e->is_started);
     e->scribe = scribe_new(e->settings.mailbox);
     e->is_started = true;
-    if (e->settings.publish != NULL)
+    if (publishes && e->settings.publish != NULL)
         e->settings.publish(e->settings.arg, e->now.resources, e->now.revision, on_first_published,
                             e);
     store_embedded_care(e);

@@ -47,8 +47,9 @@ struct store_embedded_settings {
 MUST_USE struct store_embedded *store_embedded_new(const struct store_embedded_settings *settings,
                                                    struct state_dir *dir, struct problems *ps);
 
-/* The scribe runs from now on, the present resources are published and commits are taken. */
-void store_embedded_start(struct store_embedded *e);
+/* The scribe runs from now on and commits are taken. `publishes`: what was loaded is put in force
+ * (else a first commit follows at once). */
+void store_embedded_start(struct store_embedded *e, bool publishes);
 
 /* Answers what waits (STORE_AWAY), waits for what is being written. */
 void store_embedded_stop(struct store_embedded *e);

@@ -74,7 +74,7 @@ bool store_story_try_open(struct store_story *s, char *path)
     if (s->embedded == NULL)
         return false;
     s->store = store_embedded_port(s->embedded);
-    store_embedded_start(s->embedded);
+    store_embedded_start(s->embedded, true);
     return true;
 }
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * quota_keeper.c - gathers in slices, saves by the scribe, one save at a time.
+ */
+#include "cluster/quota_keeper.h"
+
+#include "cluster/counters.h"
+#include "conf/base/mem.h"
+#include "gatewayd/core/log.h"
+#include "gatewayd/policy/limiter.h"
+
+#define EACH_MS    1000
+#define LOOK_AT    500
+#define RETRIES_MS 10000
+
+static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
+
+struct quota_keeper {
+    struct limiter *limiter;
+    struct counters *counters; /* the scribe's, once started */
+    struct scribe *scribe;
+    struct loop_timer timer;
+    struct loop_slice slice;
+    struct limiter_saving saving;
+    struct builder gathering;
+    struct builder batch; /* with the scribe */
+    struct scribe_job job;
+    bool is_busy;  /* the scribe has a batch */
+    bool is_whole; /* the batch holds all counters */
+    bool wants_whole;
+    bool is_stopping;
+    bool has_failed; /* and it was said */
+    bool is_good;
+    const char *why;
+};
+
+static void on_counter(void *arg, struct text identity, struct text value)
+{
+    struct limiter *limiter = arg;
+    /* False: of a window that is over. */
+    if (!limiter_load(limiter, identity, value, clock_read_wall_ms()))
+        return;
+}
+
+struct quota_keeper *quota_keeper_new(struct state_dir *dir, struct limiter *limiter,
+                                      struct problems *ps)
+{
+    struct quota_keeper *k = mem_new(sizeof(*k));
+    k->limiter = limiter;
+    builder_init(&k->gathering, SIZE_MAX);
+    builder_init(&k->batch, SIZE_MAX);
+    k->counters = counters_open(dir, on_counter, limiter, ps);
+    if (k->counters == NULL)
+        quota_keeper_free(&k);
+    return k;
+}
+
+/* ---- saving ---- */
+
+static void save(void *arg)
+{
+    struct quota_keeper *k = arg;
+    struct text batch = builder_text(&k->batch);
+    k->is_good = k->is_whole ? counters_replace(k->counters, batch, &k->why)
+                             : counters_save(k->counters, batch, &k->why);
+    k->wants_whole = !k->is_good || counters_is_long(k->counters);
+}
+
+static void rest(struct quota_keeper *k)
+{
+    if (!k->is_stopping)
+        loop_timer_start(&k->timer, k->is_good ? EACH_MS : RETRIES_MS);
+}
+
+static void on_saved(void *arg)
+{
+    struct quota_keeper *k = arg;
+    k->is_busy = false;
+    builder_clear(&k->batch);
+    if (!k->is_good && !k->has_failed)
+        log_warn(&log_store, "what quotas have counted cannot be saved: %s", k->why);
+    k->has_failed = !k->is_good;
+    rest(k);
+}
+
+static void hand_over(struct quota_keeper *k)
+{
+    struct builder batch = k->batch;
+    k->batch = k->gathering;
+    k->gathering = batch;
+    k->is_busy = true;
+    k->is_whole = k->saving.all;
+    scribe_job_init(&k->job, save, on_saved, k);
+    scribe_post(k->scribe, &k->job);
+}
+
+/* ---- gathering ---- */
+
+static void on_changed(void *arg, struct text identity, struct text value)
+{
+    counters_add(arg, identity, value);
+}
+
+static bool gather(void *arg)
+{
+    struct quota_keeper *k = arg;
+    if (limiter_save(k->limiter, &k->saving, LOOK_AT, on_changed, &k->gathering))
+        return true;
+    if (builder_text(&k->gathering).length > 0 || k->saving.all)
+        hand_over(k);
+    else
+        rest(k);
+    return false;
+}
+
+static void begin(struct quota_keeper *k)
+{
+    builder_clear(&k->gathering);
+    k->saving = (struct limiter_saving){ .all = k->wants_whole };
+}
+
+static void on_timer(void *arg)
+{
+    struct quota_keeper *k = arg;
+    begin(k);
+    loop_slice_start(&k->slice);
+}
+
+void quota_keeper_start(struct quota_keeper *k, struct loop *loop, struct scribe *scribe)
+{
+    k->scribe = scribe;
+    k->is_good = true;
+    loop_timer_init(&k->timer, loop, on_timer, k);
+    loop_slice_init(&k->slice, loop, gather, k);
+    loop_timer_start(&k->timer, EACH_MS);
+}
+
+/* A save that is on its way already is waited for by the caller; what it has not seen is lost only
+ * if it fails. */
+void quota_keeper_stop(struct quota_keeper *k)
+{
+    if (k->scribe == NULL || k->is_stopping)
+        return;
+    k->is_stopping = true;
+    loop_timer_stop(&k->timer);
+    while (k->is_busy)
+        loop_run_once(k->timer.loop, true);
+    if (!loop_slice_is_started(&k->slice))
+        begin(k);
+    loop_slice_stop(&k->slice);
+    while (gather(k))
+        continue;
+}
+
+void quota_keeper_free(struct quota_keeper **k)
+{
+    if (*k == NULL)
+        return;
+    MUST(!(*k)->is_busy);
+    counters_close(&(*k)->counters);
+    builder_fini(&(*k)->gathering);
+    builder_fini(&(*k)->batch);
+    MEM_FREE(k);
+}

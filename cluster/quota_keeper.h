@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * quota_keeper.h - what quotas have counted, from the limiter to the file "counters": what changed
+ * each second, and at the end.
+ *
+ * Lifetime: its service. Control thread.
+ */
+#ifndef CLUSTER_QUOTA_KEEPER_H
+#define CLUSTER_QUOTA_KEEPER_H
+
+#include "cluster/scribe.h"
+#include "cluster/state_dir.h"
+#include "conf/base/problem.h"
+
+struct limiter;
+struct quota_keeper;
+
+/* Loads what was kept into the limiter; before workers start. NULL and one problem. */
+MUST_USE struct quota_keeper *quota_keeper_new(struct state_dir *dir, struct limiter *limiter,
+                                               struct problems *ps);
+void quota_keeper_start(struct quota_keeper *k, struct loop *loop, struct scribe *scribe);
+
+/* Posts the last save to the scribe, whose jobs must be waited for before quota_keeper_free. */
+void quota_keeper_stop(struct quota_keeper *k);
+void quota_keeper_free(struct quota_keeper **k);
+
+#endif

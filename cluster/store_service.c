@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_service.c - the service "store": opens state.dir, loads it, puts it in force, applies the
+ * bootstrap document to an empty store, keeps quotas.
+ */
+#include <sys/stat.h>
+
+#include "cluster/quota_keeper.h"
+#include "cluster/state_dir.h"
+#include "cluster/store_embedded.h"
+#include "cluster/store_port.h"
+#include "conf/base/mem.h"
+#include "conf/config.h"
+#include "gatewayd/control.h"
+#include "gatewayd/core/log.h"
+#include "gatewayd/route/pattern.h"
+#include "gatewayd/service.h"
+
+static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
+static const struct checks strict_checks = { .pattern = pattern_check };
+static const struct checks stored_checks = { .lenient = true, .pattern = pattern_check };
+
+/* One per process. */
+static struct {
+    struct control *control;
+    struct state_dir *dir;
+    struct store_embedded *embedded;
+    struct quota_keeper *quotas;
+    struct config bootstrap;
+    struct store_commit commit; /* of the bootstrap document */
+} the;
+
+/* ---- the bootstrap document ------------------------------------------------------------------ */
+
+static bool read_bootstrap(const struct node_config *node, struct problems *ps,
+                           struct config *config_out)
+{
+    char *file = mem_copy_text(node->bootstrap.at, node->bootstrap.length);
+    bool is_right = config_read(file, &strict_checks, ps, config_out);
+    MEM_FREE(&file);
+    return is_right;
+}
+
+static void add_change(struct resource *r)
+{
+    the.commit.changes[the.commit.change_count++] = (struct store_change){
+        .change = STORE_PUT, .kind = r->kind, .name = r->name, .resource = r
+    };
+}
+
+static void fill_commit(void)
+{
+    const struct config *config = &the.bootstrap;
+    size_t count = config->consumer_count;
+    for (int kind = 0; kind < RESOURCE_CONSUMER; kind++)
+        count += resources_count(config->resources, (enum resource_kind)kind);
+    the.commit = (struct store_commit){ .author = TEXT("bootstrap") };
+    the.commit.changes = mem_new_array(count, sizeof(*the.commit.changes));
+    for (int kind = 0; kind < RESOURCE_CONSUMER; kind++) {
+        struct resources_cursor cursor;
+        struct resource *r;
+        resources_cursor_init(&cursor, config->resources, (enum resource_kind)kind);
+        while ((r = resources_next(&cursor)) != NULL)
+            add_change(r);
+    }
+    for (size_t i = 0; i < config->consumer_count; i++)
+        add_change(config->consumers[i]);
+}
+
+static void free_bootstrap(void)
+{
+    MEM_FREE(&the.commit.changes);
+    if (the.bootstrap.resources != NULL)
+        config_fini(&the.bootstrap);
+    the.bootstrap = (struct config){ 0 };
+}
+
+static void on_bootstrapped(void *arg, const struct store_result *result)
+{
+    if (result->outcome == STORE_DONE) {
+        log_info(&log_store, "the bootstrap document is revision %llu",
+                 (unsigned long long)result->revision);
+    } else {
+        if (result->outcome != STORE_UNCHANGED)
+            log_error(&log_store, "the bootstrap document was not taken: %.*s",
+                      TEXT_ARGS(result->reason));
+        control_publish(the.control, store_resources(store_get()), store_revision(store_get()),
+                        NULL, NULL);
+    }
+    free_bootstrap();
+}
+
+/* ---- hooks of the store ---------------------------------------------------------------------- */
+
+struct publishing {
+    store_embedded_published_fn *done;
+    void *arg;
+};
+
+static void on_published(void *arg, bool is_in_force, struct text reason)
+{
+    struct publishing *p = arg;
+    p->done(p->arg, is_in_force ? TEXT_EMPTY : reason);
+    MEM_FREE(&p);
+}
+
+static void publish(void *arg, struct resources *resources, uint64_t revision,
+                    store_embedded_published_fn *done, void *done_arg)
+{
+    struct publishing *p = mem_new(sizeof(*p));
+    *p = (struct publishing){ done, done_arg };
+    control_publish(arg, resources, revision, on_published, p);
+}
+
+static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
+                    void *done_arg)
+{
+    control_end_key(arg, handle, done, done_arg);
+}
+
+/* ---- the service ----------------------------------------------------------------------------- */
+
+static bool is_embedded(const struct node_config *node, struct problems *ps)
+{
+    if (node->state.store == NODE_STORE_EMBEDDED)
+        return true;
+    problems_add(ps, (struct place){ .path = "state.store" },
+                 "This version has the embedded store only: set store = \"embedded\".");
+    return false;
+}
+
+/* Beside a running node: nothing is locked, the journal is not read. */
+static bool check(const struct node_config *node, struct problems *ps)
+{
+    if (!is_embedded(node, ps))
+        return false;
+    struct state_dir *dir = state_dir_open(node->state.dir, ps);
+    if (dir == NULL)
+        return false;
+    struct stat st;
+    bool is_empty = fstatat(dir->fd, "journal", &st, 0) != 0;
+    struct config config;
+    bool is_right = true;
+    /* Once the store holds something the document is not looked at any more. */
+    if (is_empty && node->bootstrap.length > 0) {
+        is_right = read_bootstrap(node, ps, &config);
+        if (is_right)
+            config_fini(&config);
+    }
+    state_dir_close(&dir);
+    return is_right;
+}
+
+static bool open_store(struct control *control, struct problems *ps)
+{
+    const struct node_config *node = control_node(control);
+    struct store_embedded_settings settings = {
+        .loop = control_loop(control),
+        .mailbox = control_mailbox(control),
+        .credentials = control_credentials(control),
+        .history = (size_t)node->state.history,
+        .tombstones = node->state.tombstones,
+        .checks = &stored_checks,
+        .publish = publish,
+        .end_key = end_key,
+        .arg = control,
+    };
+    the.control = control;
+    the.dir = state_dir_open(node->state.dir, ps);
+    if (the.dir == NULL || !state_dir_lock(the.dir, ps))
+        return false;
+    the.embedded = store_embedded_new(&settings, the.dir, ps);
+    if (the.embedded == NULL)
+        return false;
+    the.quotas = quota_keeper_new(the.dir, control_limiter(control), ps);
+    if (the.quotas == NULL)
+        return false;
+    bool is_empty = store_revision(store_embedded_port(the.embedded)) == 0;
+    return !is_empty || node->bootstrap.length == 0 || read_bootstrap(node, ps, &the.bootstrap);
+}
+
+static void close_store(void)
+{
+    store_set(NULL);
+    quota_keeper_free(&the.quotas);
+    store_embedded_free(&the.embedded);
+    state_dir_close(&the.dir);
+    free_bootstrap();
+}
+
+static bool prepare(struct control *control, struct problems *ps)
+{
+    if (!is_embedded(control_node(control), ps))
+        return false;
+    if (!open_store(control, ps)) {
+        close_store();
+        return false;
+    }
+    struct store *store = store_embedded_port(the.embedded);
+    store_set(store);
+    if (store_embedded_cut(the.embedded) > 0)
+        log_info(&log_store, "%llu bytes that were not acknowledged were cut off the journal",
+                 (unsigned long long)store_embedded_cut(the.embedded));
+    struct credentials_counts counts;
+    credentials_count(control_credentials(control), &counts);
+    log_info(&log_store, "loaded revision %llu: %zu consumers, %zu keys, %zu revoked",
+             (unsigned long long)store_revision(store), counts.consumers, counts.keys,
+             counts.revoked);
+    return true;
+}
+
+static void start(struct control *control)
+{
+    bool has_bootstrap = the.bootstrap.resources != NULL;
+    store_embedded_start(the.embedded, !has_bootstrap);
+    quota_keeper_start(the.quotas, control_loop(control), store_embedded_scribe(the.embedded));
+    if (!has_bootstrap)
+        return;
+    fill_commit();
+    the.commit.done = on_bootstrapped;
+    store_commit(store_get(), &the.commit);
+}
+
+static void reload(struct control *control, const struct node_config *node, struct problems *ps)
+{
+    store_embedded_set_keeping(the.embedded, (size_t)node->state.history, node->state.tombstones);
+}
+
+static void stop(struct control *control)
+{
+    if (the.embedded == NULL)
+        return;
+    quota_keeper_stop(the.quotas);
+    store_embedded_stop(the.embedded);
+    close_store();
+}
+
+const struct service store_service = {
+    .name = "store",
+    .check = check,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+};
