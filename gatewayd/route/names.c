@@ -82,7 +82,8 @@ static void keep_addresses(struct name *n, const struct resolve_answer *answer)
     memcpy(n->addresses, answer->addresses, answer->count * sizeof(*n->addresses));
     n->address_count = answer->count;
     n->version++;
-    log_info(&n->names->scope, "%.*s has %zu addresses", TEXT_ARGS(n->host), answer->count);
+    log_info(&n->names->scope, "%.*s has %zu address%s", TEXT_ARGS(n->host), answer->count,
+             answer->count == 1 ? "" : "es");
 }
 
 /* What is known stays; the pause doubles, with a quarter of it left to chance. */

@@ -197,12 +197,12 @@ static bool walk_wildcards(struct walk *w)
     size_t dot = text_find_byte(host, '.');
     const struct router_node *node;
 
-    if (dot == 0)
-        return false;
     while (dot < host.length) {
+        bool has_label = host.length < w->head->host.length || dot > 0;
+
         host = text_skip(host, dot + 1);
         dot = text_find_byte(host, '.');
-        if (host.length > router->wildcard_longest)
+        if (host.length > router->wildcard_longest || !has_label)
             continue;
         node = router_find_node(router, NULL, ROUTER_NODE_WILDCARD, host);
         if (node != NULL && walk_site(w, node->site))
