@@ -231,6 +231,14 @@ void control_end_key(struct control *c, struct key_handle handle, control_done_f
     struct end_key *e = mem_new(sizeof(*e));
 
     *e = (struct end_key){ .left = c->worker_count, .done = done, .arg = arg };
+    if (c->is_quitting) {
+        /* Workers that have ended answer nothing: do not wait for any. */
+        for (unsigned i = 0; i < c->worker_count; i++)
+            worker_end_key(c->workers[i], handle, NULL, NULL);
+        e->left = 1;
+        mailbox_post_call(c->mailbox, on_key_ended, e);
+        return;
+    }
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_end_key(c->workers[i], handle, on_key_ended, e);
 }
@@ -464,6 +472,8 @@ static void serve(struct control *c)
     loop_run(c->loop);
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_join(c->workers[i]);
+    loop_run_once(c->loop, false); /* what the workers said last */
+    control_publish_stop(c);
 }
 
 int control_run(struct control *c)

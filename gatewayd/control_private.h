@@ -35,7 +35,8 @@ struct control_publishing {
     struct snapshot_compiler *compiler;
     struct loop_slice slice;
     struct loop_timer settling;
-    bool has_news; /* names changed while we were busy */
+    struct loop_task refusal; /* of what is asked while the process ends */
+    bool has_news;            /* names changed while we were busy */
 
     /* What was asked for and has not been begun; NULL: nothing. */
     struct resources *asked;

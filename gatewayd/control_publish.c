@@ -185,6 +185,8 @@ static void begin_next(struct control *c)
     struct control_publishing *p = publishing(c);
 
     MUST(p->phase == CONTROL_PHASE_IDLE);
+    if (c->is_quitting)
+        return;
     if (p->asked != NULL) {
         p->phase = CONTROL_PHASE_COMPILING;
         p->resources = p->asked;
@@ -200,15 +202,26 @@ static void begin_next(struct control *c)
     }
 }
 
+static void refuse(void *arg)
+{
+    struct control *c = arg;
+    answer(&publishing(c)->asked_waits, false, TEXT_OF("The gateway is stopping."));
+}
+
 void control_publish(struct control *c, struct resources *resources, uint64_t revision,
                      control_published_fn *done, void *arg)
 {
     struct control_publishing *p = publishing(c);
 
+    add_wait(&p->asked_waits, done, arg);
+    if (c->is_quitting) {
+        /* Workers end one by one from here on: not all of them would ever answer. */
+        loop_defer(c->loop, &p->refusal);
+        return;
+    }
     resources_unref(&p->asked);
     p->asked = resources_ref(resources);
     p->asked_revision = revision;
-    add_wait(&p->asked_waits, done, arg);
     if (p->phase == CONTROL_PHASE_IDLE)
         begin_next(c);
 }
@@ -276,6 +289,7 @@ void control_publish_init(struct control *c)
     p->compiler = snapshot_compiler_new(&settings);
     loop_slice_init(&p->slice, c->loop, compile, c);
     loop_timer_init(&p->settling, c->loop, on_settled, c);
+    loop_task_init(&p->refusal, refuse, c);
     health_on_settled(c->health, on_settled, c);
 }
 
@@ -283,6 +297,7 @@ void control_publish_stop(struct control *c)
 {
     struct control_publishing *p = publishing(c);
 
+    loop_task_cancel(&p->refusal);
     loop_slice_stop(&p->slice);
     loop_timer_stop(&p->settling);
     answer(&p->waits, false, TEXT_OF("The gateway is stopping."));

@@ -15,6 +15,7 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/log_writer.h"
+#include "gatewayd/named_files.h"
 #include "gatewayd/net/resolve.h"
 #include "gatewayd/net/tls.h"
 #include "gatewayd/route/pattern.h"
@@ -138,7 +139,9 @@ static struct node_config *read_checked(const char *file)
 
     problems_init(&ps);
     struct node_config *node = node_config_read(file, &ps);
-    if (node != NULL && !control_check(node, &ps))
+    if (node == NULL)
+        named_files_check(file, &ps);
+    else if (!control_check(node, &ps))
         node_config_unref(&node);
     print_problems(&ps);
     problems_fini(&ps);

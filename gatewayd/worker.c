@@ -106,9 +106,10 @@ static void fini_listener(struct worker_listener *l)
 
 /* ---- quitting ------------------------------------------------------------------------------- */
 
+/* Exchanges belong to connections: the last one may be ending at this moment. */
 static bool is_quiet(const struct worker *w)
 {
-    return w->server.connection_count == 0 && w->exchanges.count == 0 && list_is_empty(&w->proxies);
+    return w->server.connection_count == 0 && list_is_empty(&w->proxies);
 }
 
 static void stop_if_done(struct worker *w)
@@ -169,6 +170,7 @@ static void *run(void *arg)
     metrics_use_slot(w->settings.number + 1);
     pthread_setname_np(pthread_self(), w->name);
     loop_run(w->loop);
+    socket_stop_lingering();
     /* Idle connections to upstreams hold targets, buffers and burials. */
     up_pool_free(&w->exchanges.ups);
     loop_run_once(w->loop, false);

@@ -129,8 +129,10 @@ void exchange_let_go(struct exchange *ex)
     ex->match = (struct router_match){ 0 };
     generation_leave(&ex->generation);
     if (ex->has_credential && !holders_add(&ex->all->holders, &ex->holder, ex->credential.handle,
-                                           clock_wall_ms(&ex->all->loop->clock)))
+                                           clock_wall_ms(&ex->all->loop->clock))) {
+        ex->is_key_ended = true;
         loop_defer(ex->all->loop, &ex->task);
+    }
 }
 
 void exchange_release_upstream(struct exchange *ex)

@@ -67,12 +67,14 @@ struct exchange {
     enum stage stage;
     const char *waiting_on; /* "upstream", "limits", "client"; NULL: running */
     enum failure failure;   /* the first reason; FAILURE_NONE: none */
-    struct text detail;     /* of it, for the log and the problem document; in the arena */
-    bool is_running;        /* inside exchange_run */
-    bool is_over;           /* nothing happens any more */
-    bool is_answering;      /* the head of an answer was given to the client's codec */
-    bool is_released;       /* the client's codec knows nothing of us any more */
-    struct list node;       /* of exchanges.running */
+    const char
+        *sentence;      /* what the client is told instead of the row's; static; NULL: the row's */
+    struct text detail; /* of it, for the log; in the arena */
+    bool is_running;    /* inside exchange_run */
+    bool is_over;       /* nothing happens any more */
+    bool is_answering;  /* the head of an answer was given to the client's codec */
+    bool is_released;   /* the client's codec knows nothing of us any more */
+    struct list node;   /* of exchanges.running */
     struct exchanges *all;
     struct log_scope log;
     struct down *down;

@@ -246,6 +246,7 @@ static void on_bad_request(struct down *d, unsigned status, const char *sentence
 
     take_head(ex);
     exchange_fail(ex, failure_of_status(status), "%s", sentence);
+    ex->sentence = sentence;
     exchange_enter(ex, STAGE_respond);
     exchange_run(ex);
 }

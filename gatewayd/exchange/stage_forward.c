@@ -254,6 +254,7 @@ static void client_broke(struct exchange *ex)
     } else {
         exchange_fail(ex, failure_of_status(d->broken_status), "%s",
                       d->broken_sentence == NULL ? "" : d->broken_sentence);
+        ex->sentence = d->broken_sentence;
     }
     end(ex);
 }

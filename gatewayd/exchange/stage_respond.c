@@ -21,7 +21,7 @@ static struct text print_problem(struct exchange *ex)
         .type = row->type,
         .title = row->title,
         .status = row->status,
-        .detail = row->sentence,
+        .detail = ex->sentence == NULL ? row->sentence : text_of(ex->sentence),
         .request_id = ex->request_id,
     };
 
