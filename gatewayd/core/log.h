@@ -21,14 +21,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
 /* What debug can be switched on for one by one; also printed with each line. */
-#define LOG_SUBJECTS                                                                               \
-    LOG_SUBJECT(node)                                                                              \
-    LOG_SUBJECT(worker)                                                                            \
-    LOG_SUBJECT(listener)                                                                          \
-    LOG_SUBJECT(downstream)                                                                        \
-    LOG_SUBJECT(upstream) LOG_SUBJECT(exchange) LOG_SUBJECT(tls) LOG_SUBJECT(names)                \
-        LOG_SUBJECT(health) LOG_SUBJECT(config) LOG_SUBJECT(auth) LOG_SUBJECT(limit)               \
-            LOG_SUBJECT(store) LOG_SUBJECT(admin)
+/* clang-format off */
+#define LOG_SUBJECTS \
+    LOG_SUBJECT(node) LOG_SUBJECT(worker) LOG_SUBJECT(listener) LOG_SUBJECT(downstream) LOG_SUBJECT(upstream) \
+    LOG_SUBJECT(exchange) LOG_SUBJECT(tls) LOG_SUBJECT(names) LOG_SUBJECT(health) LOG_SUBJECT(config) \
+    LOG_SUBJECT(auth) LOG_SUBJECT(limit) LOG_SUBJECT(store) LOG_SUBJECT(admin)
+/* clang-format on */
 
 enum log_subject {
 #define LOG_SUBJECT(name) LOG_SUBJECT_##name,

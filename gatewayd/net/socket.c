@@ -212,8 +212,9 @@ static void on_write_event(void *arg)
     }
     s->wants_write = false;
     s->handlers->on_writable(s->arg);
-    /* Left on if that write was short again: no epoll_ctl between. */
-    if (!s->wants_write)
+    /* Left on if that write was short again: no epoll_ctl between. Another state means another
+     * connection, begun by the handler. */
+    if (!s->wants_write && s->state == SOCKET_READY)
         loop_watch_stop_write(&s->watch);
 }
 
