@@ -114,11 +114,17 @@ static enum pattern_result entry_holds(struct walk *w, const struct router_entry
     return result;
 }
 
-static bool try_list_as(struct walk *w, const struct router_list *list, enum rule_method_fit only)
+/* The first that holds and comes before `before`, or NULL; giving up stops it, too. While Allow is
+ * collected nothing holds. */
+static const struct router_entry *find_in(struct walk *w, const struct router_list *list,
+                                          enum rule_method_fit only,
+                                          const struct router_entry *before)
 {
     for (const struct router_entry *entry = list->first; entry != NULL; entry = entry->next) {
         enum rule_method_fit fit = rule_method_fit(entry->rule, w->head);
 
+        if (before != NULL && entry->order >= before->order)
+            return NULL;
         if (fit == RULE_METHOD_NOT) {
             w->has_missed_method = true;
             if (w->is_collecting && entry_holds(w, entry) == PATTERN_YES)
@@ -129,28 +135,53 @@ static bool try_list_as(struct walk *w, const struct router_list *list, enum rul
             continue;
         switch (entry_holds(w, entry)) {
         case PATTERN_YES:
-            w->match->route = entry->route;
-            w->match->host = entry->host;
-            w->match->path = entry->path;
-            return true;
+            return entry;
         case PATTERN_GAVE_UP:
-            return true;
+            return NULL;
         case PATTERN_NO:
             break;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* True ends the walk: found, or given up. */
+static bool end_with(struct walk *w, const struct router_entry *found)
+{
+    if (found != NULL) {
+        w->match->route = found->route;
+        w->match->host = found->host;
+        w->match->path = found->path;
+    }
+    return found != NULL || (w->has_given_up && !w->is_collecting);
+}
+
+/* HEAD: first who lists it, then who lists GET, then who takes any. */
+static const enum rule_method_fit head_fits[] = { RULE_METHOD_NAMED, RULE_METHOD_AS_GET,
+                                                  RULE_METHOD_ANY };
+static const enum rule_method_fit one_fit[] = { RULE_METHOD_NOT };
+
+static const enum rule_method_fit *fits_of(const struct walk *w, unsigned *count_out)
+{
+    bool is_head = w->head->method == METHOD_HEAD && !w->is_collecting;
+
+    *count_out = is_head ? ARRAY_LENGTH(head_fits) : ARRAY_LENGTH(one_fit);
+    return is_head ? head_fits : one_fit;
+}
+
 static bool try_list(struct walk *w, const struct router_list *list)
 {
+    const enum rule_method_fit *fits;
+    unsigned count;
+
     if (list->first == NULL)
         return false;
-    if (LIKELY(w->head->method != METHOD_HEAD) || w->is_collecting)
-        return try_list_as(w, list, RULE_METHOD_NOT);
-    return try_list_as(w, list, RULE_METHOD_NAMED) || try_list_as(w, list, RULE_METHOD_AS_GET) ||
-           try_list_as(w, list, RULE_METHOD_ANY);
+    fits = fits_of(w, &count);
+    for (unsigned i = 0; i < count; i++) {
+        if (end_with(w, find_in(w, list, fits[i], NULL)))
+            return true;
+    }
+    return false;
 }
 
 /* ---- paths ---- */
@@ -175,6 +206,41 @@ static bool walk_segments(struct walk *w, const struct router_node *node, size_t
     return !is_root && try_list(w, &node->here);
 }
 
+/* Regexes are equal as paths: the best of those on the way down the literal segments. */
+static const struct router_entry *find_regex(struct walk *w, const struct router_site *site,
+                                             enum rule_method_fit only)
+{
+    const struct router_node *node = &site->root;
+    const struct router_entry *best = NULL;
+    struct text segment;
+    size_t at = 0;
+
+    while (node != NULL) {
+        const struct router_entry *better = find_in(w, &node->regexes, only, best);
+
+        best = better != NULL ? better : best;
+        if (node->literal_children == 0 || !rule_next_segment(w->head->path, &at, &segment))
+            break;
+        node = router_find_node(w->router, node, ROUTER_NODE_SEGMENT, segment);
+    }
+    return w->has_given_up && !w->is_collecting ? NULL : best;
+}
+
+static bool walk_regexes(struct walk *w, const struct router_site *site)
+{
+    const enum rule_method_fit *fits;
+    unsigned count;
+
+    if (site->regexes == NULL)
+        return false;
+    fits = fits_of(w, &count);
+    for (unsigned i = 0; i < count; i++) {
+        if (end_with(w, find_regex(w, site, fits[i])))
+            return true;
+    }
+    return false;
+}
+
 static bool walk_site(struct walk *w, const struct router_site *site)
 {
     const struct router_node *exact;
@@ -184,7 +250,7 @@ static bool walk_site(struct walk *w, const struct router_site *site)
         if (exact != NULL && try_list(w, &exact->whole))
             return true;
     }
-    return walk_segments(w, &site->root, 0, true) || try_list(w, &site->regexes) ||
+    return walk_segments(w, &site->root, 0, true) || walk_regexes(w, site) ||
            try_list(w, &site->root.here);
 }
 

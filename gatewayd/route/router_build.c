@@ -191,30 +191,36 @@ static struct router_list *take_list(struct router *router, struct router_site *
     switch (path->kind) {
     case RULE_PATH_ANY:
         return &node->here;
-    case RULE_PATH_REGEX:
-        return &site->regexes;
     case RULE_PATH_EXACT:
         site->exact_count++;
         return &take_node(router, node, ROUTER_NODE_EXACT, path->path)->whole;
+    case RULE_PATH_REGEX:
     case RULE_PATH_PREFIX:
     case RULE_PATH_TEMPLATE:
         break;
     }
     for (unsigned i = 0; i < path->segment_count; i++)
         node = take_child(router, node, path, i);
+    if (path->kind == RULE_PATH_REGEX)
+        return &node->regexes;
     return path->kind == RULE_PATH_PREFIX ? &node->here : &node->whole;
 }
 
-static void append(struct router *router, struct router_list *list, struct router_entry entry)
+static void append(struct router *router, struct router_site *site, struct router_entry entry)
 {
+    struct router_list *list = take_list(router, site, entry.path);
+    bool is_regex = entry.path->kind == RULE_PATH_REGEX;
     struct router_entry *added;
 
     /* "/p" and "/p/" of one route. */
-    if (list->last != NULL && list->last->route == entry.route &&
-        entry.path->kind != RULE_PATH_REGEX)
+    if (list->last != NULL && list->last->route == entry.route && !is_regex)
         return;
     added = arena_alloc(&router->arena, sizeof(*added));
     *added = entry;
+    if (is_regex) {
+        added->next_regex = site->regexes;
+        site->regexes = added;
+    }
     if (list->last == NULL)
         list->first = added;
     else
@@ -222,24 +228,26 @@ static void append(struct router *router, struct router_list *list, struct route
     list->last = added;
 }
 
-static void add_route(struct router *router, const struct route_piece *route)
+static void add_route(struct router *router, const struct route_piece *route, size_t order)
 {
     const struct rule *rule = route->rule;
+    struct router_entry entry = { .order = order, .route = route, .rule = rule };
 
     for (unsigned h = 0; h < rule->host_count; h++) {
         struct router_site *site = take_site(router, &rule->hosts[h]);
 
         for (unsigned p = 0; p < rule->path_count; p++) {
-            append(router, take_list(router, site, &rule->paths[p]),
-                   (struct router_entry){ NULL, route, rule, &rule->hosts[h], &rule->paths[p] });
+            entry.host = &rule->hosts[h];
+            entry.path = &rule->paths[p];
+            append(router, site, entry);
         }
     }
 }
 
 bool router_builder_step(struct router_builder *b, size_t amount)
 {
-    for (; amount > 0 && b->next < b->router->route_count; amount--)
-        add_route(b->router, b->ranked[b->next++].route);
+    for (; amount > 0 && b->next < b->router->route_count; amount--, b->next++)
+        add_route(b->router, b->ranked[b->next].route, b->next);
     return b->next == b->router->route_count;
 }
 

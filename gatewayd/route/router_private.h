@@ -16,6 +16,8 @@
 /* A route in a list: best first, as far as that does not depend on the request. */
 struct router_entry {
     struct router_entry *next;
+    struct router_entry *next_regex; /* of the site */
+    size_t order;                    /* grows along every list: smaller is better */
     const struct route_piece *route;
     const struct rule *rule;
     const struct rule_host *host;
@@ -44,12 +46,13 @@ struct router_node {
     struct router_node *variable; /* the child for any one segment */
     struct router_list here;      /* prefixes that end here; of a site's root: RULE_PATH_ANY */
     struct router_list whole;     /* templates that end here; exact paths */
+    struct router_list regexes;   /* all of whose matches begin with the segments down to here */
     struct router_site *site;     /* of hosts */
 };
 
 struct router_site {
     struct router_node root;
-    struct router_list regexes;
+    struct router_entry *regexes; /* all of the site */
     unsigned exact_count;
 };
 

@@ -73,26 +73,6 @@ static bool takes_all(const struct rule *wide, const struct rule *narrow, bool i
 
 /* ---- who covers one host and path of a route ---- */
 
-/* The literal beginning of an anchored regex, as far as it is certain: "^/api/v[0-9]" → "/api/". */
-static struct text literal_prefix(struct text source)
-{
-    struct text literal;
-    size_t end = 0;
-
-    if (!text_starts_with(source, TEXT_OF("^/")) || text_find_byte(source, '|') < source.length ||
-        text_contains(source, TEXT_OF("(?")) || text_contains(source, TEXT_OF("(*")))
-        return TEXT_EMPTY;
-    literal = text_skip(source, 1);
-    while (end < literal.length && strchr("\\^$.[]()?*+{}", literal.at[end]) == NULL)
-        end++;
-    /* A quantifier takes the last character with it. */
-    if (end > 0 && end < literal.length && strchr("?*+{", literal.at[end]) != NULL)
-        end--;
-    while (end > 0 && literal.at[end - 1] != '/')
-        end--;
-    return text_first(literal, end);
-}
-
 static const struct router_entry *find_coverer(const struct router_list *list,
                                                const struct route_piece *route,
                                                const struct rule_path *path, bool is_better_path)
@@ -115,14 +95,11 @@ static const struct router_entry *find_prefix_coverer(const struct router *route
                                                       const struct route_piece *route,
                                                       const struct rule_path *path)
 {
-    struct text literal = literal_prefix(path->path);
     const struct router_node *node = &site->root;
     const struct router_entry *coverer;
-    struct text segment;
-    size_t at = 0;
 
-    while (rule_next_segment(literal, &at, &segment) && at < literal.length) {
-        node = router_find_node(router, node, ROUTER_NODE_SEGMENT, segment);
+    for (unsigned i = 0; i < path->segment_count; i++) {
+        node = router_find_node(router, node, ROUTER_NODE_SEGMENT, path->segments[i]);
         if (node == NULL)
             return NULL;
         coverer = find_coverer(&node->here, route, path, true);
@@ -141,11 +118,10 @@ static const struct router_list *find_list(const struct router *router,
     switch (path->kind) {
     case RULE_PATH_ANY:
         return &node->here;
-    case RULE_PATH_REGEX:
-        return &site->regexes;
     case RULE_PATH_EXACT:
         node = router_find_node(router, node, ROUTER_NODE_EXACT, path->path);
         return node == NULL ? NULL : &node->whole;
+    case RULE_PATH_REGEX:
     case RULE_PATH_PREFIX:
     case RULE_PATH_TEMPLATE:
         break;
@@ -158,6 +134,8 @@ static const struct router_list *find_list(const struct router *router,
     }
     if (node == NULL)
         return NULL;
+    if (path->kind == RULE_PATH_REGEX)
+        return &node->regexes;
     return path->kind == RULE_PATH_PREFIX ? &node->here : &node->whole;
 }
 
@@ -238,16 +216,29 @@ struct meeting {
     unsigned count;
 };
 
-static void meet_list(struct meeting *m, const struct router_list *list,
-                      const struct route_piece *self)
+static void meet_one(struct meeting *m, const struct route_piece *route,
+                     const struct route_piece *self)
 {
-    for (const struct router_entry *e = list->first; e != NULL; e = e->next) {
+    unsigned i = 0;
+
+    while (i < m->count && m->routes[i] != route)
+        i++;
+    if (route != self && i == m->count && m->count < CANDIDATES_MAX)
+        m->routes[m->count++] = route;
+}
+
+/* Regexes that have the prefix on their way. */
+static void meet_regexes(struct meeting *m, const struct router_site *site,
+                         const struct rule_path *prefix, const struct route_piece *self)
+{
+    for (const struct router_entry *e = site->regexes; e != NULL; e = e->next_regex) {
         unsigned i = 0;
 
-        while (i < m->count && m->routes[i] != e->route)
+        while (i < prefix->segment_count && i < e->path->segment_count &&
+               text_equals(prefix->segments[i], e->path->segments[i]))
             i++;
-        if (e->route != self && i == m->count && m->count < CANDIDATES_MAX)
-            m->routes[m->count++] = e->route;
+        if (i == prefix->segment_count)
+            meet_one(m, e->route, self);
     }
 }
 
@@ -262,10 +253,11 @@ static void meet(const struct router *router, const struct route_piece *route, s
         for (unsigned p = 0; site != NULL && p < rule->path_count; p++) {
             const struct router_list *list = find_list(router, site, &rule->paths[p]);
 
-            if (list != NULL)
-                meet_list(m, list, route);
+            for (const struct router_entry *e = list == NULL ? NULL : list->first; e != NULL;
+                 e = e->next)
+                meet_one(m, e->route, route);
             if (rule->paths[p].kind == RULE_PATH_PREFIX)
-                meet_list(m, &site->regexes, route);
+                meet_regexes(m, site, &rule->paths[p], route);
         }
     }
 }

@@ -66,6 +66,38 @@ static bool split_path(struct rule *rule, struct rule_path *path)
     return has_variables;
 }
 
+/* The literal beginning of an anchored regex up to a slash, as far as it is certain:
+ * "^/api/v[0-9]" has "/api/". */
+static struct text literal_prefix(struct text source)
+{
+    struct text literal;
+    size_t end = 0;
+
+    if (!text_starts_with(source, TEXT_OF("^/")) || text_find_byte(source, '|') < source.length ||
+        text_contains(source, TEXT_OF("(?")) || text_contains(source, TEXT_OF("(*")))
+        return TEXT_EMPTY;
+    literal = text_skip(source, 1);
+    while (end < literal.length && strchr("\\^$.[]()?*+{}", literal.at[end]) == NULL)
+        end++;
+    /* A quantifier takes the last character with it. */
+    if (end > 0 && end < literal.length && strchr("?*+{", literal.at[end]) != NULL)
+        end--;
+    while (end > 0 && literal.at[end - 1] != '/')
+        end--;
+    return text_first(literal, end);
+}
+
+/* Only segments that are whole: what stands behind the last slash is not. */
+static void split_regex(struct rule *rule, struct rule_path *path)
+{
+    struct text literal = literal_prefix(path->path);
+    struct text segment;
+
+    path->segments = arena_zalloc(&rule->arena, (literal.length + 1) * sizeof(*path->segments));
+    for (size_t at = 0; rule_next_segment(literal, &at, &segment) && at < literal.length;)
+        path->segments[path->segment_count++] = segment;
+}
+
 static bool compile_regex(struct rule *rule, struct rule_path *path, struct text source,
                           struct builder *why)
 {
@@ -79,6 +111,7 @@ static bool compile_regex(struct rule *rule, struct rule_path *path, struct text
         return false;
     }
     builder_clear(why);
+    split_regex(rule, path);
     return true;
 }
 

@@ -36,7 +36,8 @@ struct rule_path {
     struct text *segments;   /* of prefixes, templates and exact paths */
     struct text *variables;  /* the name of each segment that is one, else empty; NULL: none */
     unsigned segment_count;  /* "/" has none, "/a" one, "/a/" two: "a" and "" */
-    struct pattern *pattern; /* of a regex, else NULL */
+    struct pattern *pattern; /* of a regex, else NULL. Its segments are those that every path it
+                                matches begins with: "^/api/v[0-9]/x" has "api" */
 };
 
 enum rule_want { RULE_WANT_VALUE, RULE_WANT_PATTERN, RULE_WANT_PRESENT };

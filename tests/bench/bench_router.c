@@ -39,6 +39,9 @@ static const struct shape shapes[] = {
       "{\"name\":\"r@\",\"match\":{\"hosts\":[\"*.example.com\"],"
       "\"paths\":[\"=/page/s#.html\"]},\"respond\":{}}",
       "www.example.com", "/page/s#.html" },
+    { "a regex each",
+      "{\"name\":\"r@\",\"match\":{\"paths\":[\"~^/re/s#/[0-9]+$\"]},\"respond\":{}}",
+      "api.example.com", "/re/s#/42" },
 };
 
 static struct snapshot_compiler *compiler;

@@ -18,7 +18,8 @@ static const char *const routes[] = {
     "\"respond\":{}}",
     "{\"name\":\"b\",\"match\":{\"hosts\":[\"*.a.x\"],\"paths\":[\"/{p}/b\",\"/{p}/{q}/c/\"],"
     "\"methods\":[\"GET\",\"LINK\"]},\"respond\":{}}",
-    "{\"name\":\"c\",\"match\":{\"paths\":[\"/a/b/c\",\"~^/(x+)+y$\"],\"methods\":[\"HEAD\"]},"
+    "{\"name\":\"c\",\"match\":{\"paths\":[\"/a/b/c\",\"~^/(x+)+y$\",\"~^/a/b/"
+    "[0-9]*c\"],\"methods\":[\"HEAD\"]},"
     "\"respond\":{}}",
     "{\"name\":\"d\",\"match\":{\"query\":{\"q\":\"~^[0-9]+$\",\"r\":\"*\"}},\"respond\":{}}",
     "{\"name\":\"e\",\"match\":{\"headers\":{\"X-E\":\"~a.c\"},\"paths\":[\"/a\"]},\"respond\":{}}",

@@ -61,13 +61,15 @@ static const char *one_of(const char *const *list, unsigned count)
 
 static void make_path(char *into)
 {
-    static const char *const regexes[] = { "~^/a", "~b$", "~/c/", "~^/[ab]/.*c", "~." };
+    static const char *const regexes[] = { "~^/a",         "~b$",     "~/c/",     "~^/[ab]/.*c",
+                                           "~.",           "~^/a/b?", "~^/a/b/c", "~^/(a|c)/b/",
+                                           "~^/a/(b|c)/d", "~^/c/a/" };
     unsigned segments = below(4);
     bool is_exact = below(4) == 0;
     char *at = into;
 
-    if (below(6) == 0) {
-        strcpy(into, one_of(regexes, 5));
+    if (below(4) == 0) {
+        strcpy(into, one_of(regexes, ARRAY_LENGTH(regexes)));
         return;
     }
     if (is_exact)
