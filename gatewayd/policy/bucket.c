@@ -1,5 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A hold's record is kept for a while after the hold has ended or was given back, for its seq: an
+ * ask that was overtaken may still be on its way.
+ */
 #include "gatewayd/policy/bucket.h"
+
+#include "conf/base/mem.h"
+
+#define SECOND       1000000LL
+#define ASKING_TIME  (SECOND / 4)
+#define FORGET_TIME  (60 * SECOND)
+#define LIFE_LONG    (10 * SECOND)
+#define LIFE_SHORT   SECOND
+#define AGAIN_LEAST  20000
+#define NEAR_END     50 /* tokens for each holder */
+#define AGAIN_TOKENS 25
+
+static bool is_swapped;
+
+void bucket_test_swap(bool swapped)
+{
+    is_swapped = swapped;
+}
 
 struct bucket_spec bucket_spec_of(const struct limit *limit)
 {
@@ -15,4 +37,284 @@ struct bucket_spec bucket_spec_of(const struct limit *limit)
         .per = limit->per,
         .burst = limit->burst,
     };
+}
+
+void bucket_init(struct bucket *b)
+{
+    *b = (struct bucket){ 0 };
+}
+
+void bucket_fini(struct bucket *b)
+{
+    MEM_FREE(&b->holds);
+    bucket_init(b);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- holds ---- */
+
+static struct bucket_hold *find_hold(struct bucket *b, const struct bucket_holder *holder)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->holds[i].holder.high == holder->high && b->holds[i].holder.low == holder->low)
+            return &b->holds[i];
+    }
+    return NULL;
+}
+
+static int64_t sum_held(const struct bucket *b)
+{
+    int64_t held = 0;
+    for (size_t i = 0; i < b->count; i++)
+        held += b->holds[i].held;
+    return held;
+}
+
+static void forget_old_holds(struct bucket *b, int64_t now)
+{
+    for (size_t i = b->count; i-- > 0;) {
+        if (b->holds[i].held == 0 && b->holds[i].asked + FORGET_TIME < now)
+            b->holds[i] = b->holds[--b->count];
+    }
+}
+
+static struct bucket_hold *add_hold(struct bucket *b, const struct bucket_holder *holder)
+{
+    if (b->count == BUCKET_HOLDERS_MOST)
+        return NULL;
+    b->holds = mem_resize(b->holds, (b->count + 1) * sizeof(*b->holds));
+    b->holds[b->count] = (struct bucket_hold){ .holder = *holder };
+    return &b->holds[b->count++];
+}
+
+/* The hold that ends first, at or before `now`; NULL: none does. */
+static struct bucket_hold *find_ended(struct bucket *b, int64_t now)
+{
+    struct bucket_hold *first = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        struct bucket_hold *h = &b->holds[i];
+        if (h->held > 0 && h->ends <= now && (first == NULL || h->ends < first->ends))
+            first = h;
+    }
+    return first;
+}
+
+/* ---- accruing ---- */
+
+/* What tokens may be at most while so much is held. */
+static int64_t cap_of(const struct bucket *b, const struct bucket_spec *spec)
+{
+    return most(0, spec->burst - sum_held(b)) * BUCKET_TOKEN;
+}
+
+/* Time that did not make a whole millionth is not used up. */
+static void accrue_to(struct bucket *b, const struct bucket_spec *spec, int64_t to)
+{
+    if (to <= b->last)
+        return;
+    int64_t cap = cap_of(b, spec);
+    __int128 made = (__int128)(to - b->last) * spec->rate * 1000 / spec->per;
+    if (b->tokens + made >= cap) {
+        b->tokens = cap;
+        b->last = to;
+        return;
+    }
+    __int128 per_time = (__int128)spec->rate * 1000;
+    b->tokens += (int64_t)made;
+    b->last += (int64_t)((made * spec->per + per_time - 1) / per_time);
+}
+
+static void accrue_rate(struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    struct bucket_hold *ended;
+    while ((ended = find_ended(b, now)) != NULL) {
+        accrue_to(b, spec, ended->ends);
+        ended->held = 0;
+    }
+    accrue_to(b, spec, now);
+    b->last = least(b->last, now);
+    b->tokens = least(b->tokens, cap_of(b, spec));
+}
+
+/* A longer period takes over what was granted in a window within it. */
+static void accrue_quota(struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    int64_t start = quota_window(spec->period, now / 1000).start * 1000;
+    bool is_new = start > b->last;
+    for (size_t i = 0; i < b->count; i++) {
+        if (is_new || b->holds[i].ends <= now)
+            b->holds[i].held = 0;
+    }
+    if (!is_new)
+        return;
+    b->tokens = 0;
+    b->last = start;
+}
+
+static void accrue(struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    if (spec->kind == LIMIT_QUOTA)
+        accrue_quota(b, spec, now);
+    else
+        accrue_rate(b, spec, now);
+}
+
+static int64_t left_of(const struct bucket *b, const struct bucket_spec *spec)
+{
+    if (spec->kind == LIMIT_QUOTA)
+        return most(0, spec->burst - b->tokens / BUCKET_TOKEN);
+    return b->tokens / BUCKET_TOKEN;
+}
+
+static void know(struct bucket *b, const struct bucket_spec *spec, int64_t now, uint64_t run)
+{
+    if (b->is_known && b->run == run)
+        return;
+    if (!b->is_known && spec->kind == LIMIT_RATE)
+        b->tokens = spec->burst * BUCKET_TOKEN;
+    if (spec->kind == LIMIT_RATE)
+        b->last = now;
+    b->count = 0;
+    b->run = run;
+    b->is_known = true;
+}
+
+/* ---- what an ask changes ---- */
+
+static void correct(struct bucket *b, const struct bucket_ask *ask, struct bucket_hold *hold)
+{
+    int64_t before = hold->held;
+    hold->held = least(ask->have, before);
+    int64_t back = least(ask->back, before - hold->held) * BUCKET_TOKEN;
+    if (ask->spec.kind == LIMIT_QUOTA)
+        b->tokens = most(0, b->tokens - back + ask->spent * BUCKET_TOKEN);
+    else
+        b->tokens = least(b->tokens + back, cap_of(b, &ask->spec));
+}
+
+static int64_t us_for(const struct bucket_spec *spec, __int128 tokens)
+{
+    __int128 us = (tokens * spec->per * 1000 + spec->rate - 1) / spec->rate;
+    return us > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)us;
+}
+
+/* Until 25 tokens of this holder's share have come in, but several times in the time in which the
+ * bucket fills. */
+static int64_t again_after(const struct bucket_spec *spec, unsigned asking)
+{
+    if (spec->kind == LIMIT_QUOTA)
+        return SECOND;
+    int64_t comes_in = us_for(spec, (__int128)AGAIN_TOKENS * asking);
+    return most(AGAIN_LEAST, least(comes_in, us_for(spec, spec->burst) / 3));
+}
+
+/* Those who asked lately: so lately that a busy holder, which asks again after a while, counts. */
+static unsigned count_asking(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    unsigned count = 0;
+    int64_t since = now - most(ASKING_TIME, again_after(spec, 1) * 3 / 2);
+    for (size_t i = 0; i < b->count; i++)
+        count += b->holds[i].asked > since;
+    return count == 0 ? 1 : count;
+}
+
+struct size {
+    int64_t tokens; /* to hold in all */
+    int64_t life;
+    int64_t again;
+};
+
+/* Plenty is given out generously; what is scarce in equal shares, for a short time, and no more
+ * than for a second. */
+static struct size size_of(const struct bucket_ask *ask, int64_t left, unsigned asking)
+{
+    int64_t share = most(left / asking, left > 0 ? 1 : 0);
+    int64_t need = least(ask->need, share);
+    int64_t near_end = most(1, least(NEAR_END, ask->spec.burst / 2 / asking));
+    if (share <= near_end) {
+        int64_t tokens = least(share, most(ask->need, ask->want / 10));
+        return (struct size){ tokens, LIFE_SHORT, again_after(&ask->spec, asking) };
+    }
+    if (left > ask->spec.burst / 2)
+        return (struct size){ most(need, least(ask->want, left / 8)), LIFE_LONG, 0 };
+    return (struct size){ most(need, least(ask->want / 100, share / 2)), LIFE_SHORT, 0 };
+}
+
+static int64_t next_token(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    if (spec->kind == LIMIT_QUOTA)
+        return quota_window(spec->period, now / 1000).end * 1000 - now;
+    __int128 missing = BUCKET_TOKEN - b->tokens % BUCKET_TOKEN;
+    __int128 us =
+        (missing * spec->per + (__int128)spec->rate * 1000 - 1) / ((__int128)spec->rate * 1000);
+    return us > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)us;
+}
+
+static struct bucket_answer grant(struct bucket *b, const struct bucket_ask *ask,
+                                  struct bucket_hold *hold, int64_t now)
+{
+    const struct bucket_spec *spec = &ask->spec;
+    int64_t left = left_of(b, spec);
+    unsigned asking = count_asking(b, spec, now);
+    struct size size = size_of(ask, left, asking);
+    int64_t granted = most(0, least(size.tokens - hold->held, left));
+    b->tokens += (spec->kind == LIMIT_QUOTA ? granted : -granted) * BUCKET_TOKEN;
+    hold->held += granted;
+    int64_t life = size.life;
+    if (spec->kind == LIMIT_QUOTA)
+        life = least(life, next_token(b, spec, now));
+    hold->ends = now + life;
+    return (struct bucket_answer){
+        .granted = granted,
+        .held = hold->held,
+        .time = now,
+        .life = life,
+        .ask_again = hold->held < ask->need ? most(size.again, AGAIN_LEAST) : size.again,
+        .left = left - granted,
+        .next = next_token(b, spec, now),
+        .asking = asking,
+        .is_scarce = size.again > 0,
+    };
+}
+
+bool bucket_ask(struct bucket *b, const struct bucket_ask *ask, int64_t now, uint64_t run,
+                struct bucket_answer *answer_out)
+{
+    struct bucket_hold *hold = find_hold(b, &ask->holder);
+    bool is_lost = b->is_known && b->run != run;
+    if (now > ask->not_after || (hold != NULL && !is_lost && ask->seq <= hold->seq))
+        return false;
+    know(b, &ask->spec, now, run);
+    if (ask->returning && ask->spec.kind == LIMIT_RATE)
+        b->last = most(b->last, now);
+    if (!is_swapped)
+        accrue(b, &ask->spec, now);
+    forget_old_holds(b, now);
+    hold = find_hold(b, &ask->holder);
+    if (hold == NULL)
+        hold = add_hold(b, &ask->holder);
+    if (hold == NULL)
+        return false;
+    correct(b, ask, hold);
+    if (is_swapped)
+        accrue(b, &ask->spec, now);
+    hold->seq = ask->seq;
+    hold->asked = now;
+    *answer_out = grant(b, ask, hold, now);
+    return true;
+}
+
+bool bucket_is_full(struct bucket *b, const struct bucket_spec *spec, int64_t now)
+{
+    accrue(b, spec, now);
+    return sum_held(b) == 0 && left_of(b, spec) == spec->burst;
 }

@@ -31,7 +31,8 @@
 #define BUCKET_TOKEN        1000000 /* one token in millionths */
 #define BUCKET_HOLDERS_MOST 256
 
-/* The numbers of a limit, in whole tokens; `per` in ms. */
+/* The numbers of a limit, in whole tokens; `per` in ms. What clients are told is in whole tokens
+ * too, so nothing is rounded on the way. */
 struct bucket_spec {
     enum limit_kind kind;
     int64_t rate;
@@ -56,6 +57,7 @@ struct bucket_ask {
     int64_t want;      /* what 10 s of this holder's demand are; 0: only reports or returns */
     int64_t not_after; /* us of the bucket's clock */
     bool returning;    /* first ask after the holder went by itself: no credit for that time */
+    int64_t spent;     /* of a quota, while it did */
 };
 
 struct bucket_answer {
@@ -67,7 +69,8 @@ struct bucket_answer {
         ask_again;   /* us from `time` on: before that nothing more will be granted; 0: any time */
     int64_t left;    /* whole tokens nobody holds */
     int64_t next;    /* us from `time` on: when the next whole token comes in */
-    unsigned asking; /* holders that asked in the last 250 ms, at least 1 */
+    unsigned asking; /* holders that asked lately (250 ms, or as long as they had to wait) */
+    bool is_scarce;  /* keep no more than for a second */
 };
 
 struct bucket_hold {
@@ -79,8 +82,8 @@ struct bucket_hold {
 };
 
 struct bucket {
-    int64_t tokens; /* millionths */
-    int64_t last;   /* up to when tokens have accrued; a quota: the start of its window */
+    int64_t tokens; /* millionths; a quota: what has been granted and not come back */
+    int64_t last;   /* us: up to when tokens have accrued; a quota: the start of its window */
     uint64_t run;   /* of the memory it is kept in */
     size_t count;
     struct bucket_hold *holds; /* owned, in no order */
@@ -91,11 +94,12 @@ void bucket_init(struct bucket *b); /* never seen */
 void bucket_fini(struct bucket *b);
 
 /* `run` is the memory's: another one than the bucket's means that it was lost, and the bucket
- * starts over without credit for the time since. False: refused by rule 1, nothing has changed. */
+ * starts over without credit for the time since. False: refused by rule 1, or there
+ * are too many holders: nothing but the time has changed. */
 MUST_USE bool bucket_ask(struct bucket *b, const struct bucket_ask *ask, int64_t now, uint64_t run,
                          struct bucket_answer *answer_out);
 
-/* Nothing is held and it is full: it can be forgotten. */
+/* Nothing is held and it is full: it can be forgotten. Accrues. */
 bool bucket_is_full(struct bucket *b, const struct bucket_spec *spec, int64_t now);
 
 /* For the proof in the tests only: subtracts before it accrues, which admits too much. */

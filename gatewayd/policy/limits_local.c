@@ -328,3 +328,16 @@ bool limits_local_try_end(limits_local_word *word, const struct limits_local_spe
     return atomic_compare_exchange_strong_explicit(word, &seen, LIMITS_LOCAL_DEAD,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
+
+uint64_t limits_local_word_of(const struct limits_local_spec *s, struct limits_local_now now,
+                              int64_t left)
+{
+    const struct bucket_spec *spec = &limits_local_spec_get(s)->spec;
+    int64_t missing = left < spec->burst ? spec->burst - left : 0;
+    if (spec->kind == LIMIT_QUOTA)
+        return limits_local_quota_word(quota_window(spec->period, now.wall).start, missing);
+    struct rate r = read_rate(s, 0, now.ns);
+    if (left < 0)
+        missing = r.numbers->spec.burst;
+    return rate_word(&r, r.now + missing * r.numbers->interval);
+}

@@ -86,6 +86,10 @@ void limits_local_give(limits_local_word *word, const struct limits_local_spec *
 bool limits_local_try_end(limits_local_word *word, const struct limits_local_spec *s,
                           struct limits_local_now now);
 
+/* The word of a bucket that has so many tokens left now. */
+uint64_t limits_local_word_of(const struct limits_local_spec *s, struct limits_local_now now,
+                              int64_t left);
+
 /* A quota's count and the start of its window (ms), to save and load. */
 void limits_local_quota(uint64_t word, int64_t *start_out, int64_t *count_out);
 uint64_t limits_local_quota_word(int64_t start, int64_t count);

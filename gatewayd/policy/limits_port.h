@@ -15,8 +15,9 @@
 
 enum limits_outcome {
     LIMITS_ANSWERED,
-    LIMITS_REFUSED, /* too late, or overtaken: nothing was changed; ask again */
-    LIMITS_AWAY,    /* not reachable within the timeout: divide */
+    LIMITS_REFUSED, /* refused (bucket_ask was false), or lost: ask again. One lost answer is no
+                       reason to divide: limits hold exactly as long as the bucket is reached */
+    LIMITS_AWAY,    /* not reachable: divide */
 };
 
 struct limits_answer {

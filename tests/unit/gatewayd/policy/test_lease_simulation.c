@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_lease_simulation.c - buckets, leases and a bad network, thousands of random hours of them.
+ *
+ * Nodes with clocks of their own speed take requests and lease tokens of one bucket. Asks and
+ * answers are late, lost, overtaken; nodes crash and come back; the bucket's clock is set back.
+ * Whatever happens, what is admitted in any time t is at most burst + rate * t: a level that sinks
+ * at the rate and rises with each request never passes burst. And the same with the bucket's
+ * accruing and subtracting swapped does pass it, or the simulation would prove nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "conf/base/mem.h"
+#include "gatewayd/policy/lease.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SLOW 10
+#else
+#define SLOW 1
+#endif
+
+#define MS           1000000ll
+#define SECOND       1000000000ll
+#define NODES_MOST   5
+#define WAITING_MOST 64
+#define NOON         1709208000000 /* the wall clock when the simulation begins */
+
+enum what { ARRIVAL, ASK, ANSWER, TIMEOUT, LOOK, CRASH, STEP_BACK, STEP_ON };
+
+struct event {
+    int64_t at; /* true time, ns */
+    enum what what;
+    unsigned node;
+    unsigned incarnation;
+    uint64_t seq;
+    struct bucket_ask ask;
+    struct limits_answer answer;
+};
+
+struct node {
+    struct lease lease;
+    struct limits_local_spec spec;
+    struct limits_local_spec divided;
+    unsigned incarnation;
+    uint64_t seq;
+    double speed; /* of its clock */
+    int64_t offset;
+    double arrivals; /* per second */
+    double factor;   /* of them, now */
+    int64_t factor_until;
+    unsigned waiting;
+    int64_t waiting_since[WAITING_MOST];
+    bool is_cut_off;
+};
+
+struct faults {
+    double lost;      /* of asks, and of answers */
+    double late;      /* of either: up to 2 s */
+    double crashes;   /* per second and node */
+    double step_back; /* per second */
+    double step_on;
+    bool is_bursty; /* quiet times and floods */
+};
+
+struct world {
+    uint64_t random;
+    int64_t now;
+    struct event *heap;
+    size_t count;
+    size_t size;
+    struct bucket bucket;
+    struct bucket_spec spec;
+    int64_t clock_offset; /* of the bucket's clock, ns */
+    unsigned steps_on;
+    struct node nodes[NODES_MOST];
+    unsigned node_count;
+    struct faults faults;
+    int64_t cost;
+    /* What was admitted. */
+    int64_t admitted;
+    uint64_t asks;
+    double level;
+    double level_most;
+    int64_t level_at;
+};
+
+static struct world *w;
+
+static uint64_t next_random(void)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
+}
+
+static double uniform(void)
+{
+    return (double)(next_random() >> 11) / 9007199254740992.0;
+}
+
+static bool chance(double p)
+{
+    return uniform() < p;
+}
+
+/* ---- events ---- */
+
+static void push(struct event e)
+{
+    if (w->count == w->size) {
+        w->size = w->size == 0 ? 256 : w->size * 2;
+        w->heap = mem_resize(w->heap, w->size * sizeof(*w->heap));
+    }
+    size_t i = w->count++;
+    for (; i > 0 && w->heap[(i - 1) / 2].at > e.at; i = (i - 1) / 2)
+        w->heap[i] = w->heap[(i - 1) / 2];
+    w->heap[i] = e;
+}
+
+static struct event pop(void)
+{
+    struct event first = w->heap[0];
+    struct event last = w->heap[--w->count];
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= w->count)
+            break;
+        if (child + 1 < w->count && w->heap[child + 1].at < w->heap[child].at)
+            child++;
+        if (w->heap[child].at >= last.at)
+            break;
+        w->heap[i] = w->heap[child];
+        i = child;
+    }
+    w->heap[i] = last;
+    return first;
+}
+
+static int64_t delay(void)
+{
+    if (chance(w->faults.late))
+        return (int64_t)(uniform() * 2 * SECOND);
+    return (int64_t)((0.1 + uniform() * 2) * MS);
+}
+
+/* ---- clocks ---- */
+
+static struct limits_local_now node_now(const struct node *n)
+{
+    int64_t ns = (int64_t)((double)w->now * n->speed) + n->offset;
+    return (struct limits_local_now){ ns, NOON + w->now / MS };
+}
+
+static int64_t read_clock(void *arg)
+{
+    return node_now(arg).ns;
+}
+
+static int64_t bucket_now(void)
+{
+    return NOON * 1000 + (w->now + w->clock_offset) / 1000;
+}
+
+/* ---- a node ---- */
+
+static void admit(int64_t cost)
+{
+    double sunk = (double)(w->now - w->level_at) / 1e6 * (double)w->spec.rate / (double)w->spec.per;
+    w->level = w->level > sunk ? w->level - sunk : 0;
+    w->level += (double)cost;
+    w->level_at = w->now;
+    if (w->level > w->level_most)
+        w->level_most = w->level;
+    w->admitted += cost;
+}
+
+static void look(unsigned i);
+
+static void send(unsigned i, const struct bucket_ask *ask)
+{
+    struct node *n = &w->nodes[i];
+    struct event e = { .node = i, .incarnation = n->incarnation, .seq = ask->seq, .ask = *ask };
+    e.ask.holder = (struct bucket_holder){ i, n->incarnation };
+    e.ask.not_after = bucket_now() + 500000;
+    w->asks++;
+    if (n->is_cut_off || !chance(w->faults.lost)) {
+        e.what = ASK;
+        e.at = w->now + delay();
+        if (!n->is_cut_off)
+            push(e);
+    }
+    e.what = TIMEOUT;
+    e.at = w->now + (n->is_cut_off ? MS : 100 * MS);
+    push(e);
+}
+
+static void take(unsigned i, int64_t since)
+{
+    struct node *n = &w->nodes[i];
+    struct lease_taking t = { .now = node_now(n), .clock = { read_clock, n }, .cost = w->cost };
+    enum lease_answer answer = lease_take(&n->lease, &t);
+    if (answer == LEASE_TAKEN && chance(0.02)) {
+        lease_give(&n->lease, &t); /* another limit denied it */
+    } else if (answer == LEASE_TAKEN) {
+        admit(w->cost);
+    } else if (answer == LEASE_WAIT && n->waiting < WAITING_MOST && w->now - since < SECOND) {
+        n->waiting_since[n->waiting++] = since;
+        lease_wait(&n->lease, w->cost);
+    }
+    if (t.wants)
+        look(i);
+}
+
+static void retry_waiting(unsigned i)
+{
+    struct node *n = &w->nodes[i];
+    int64_t since[WAITING_MOST];
+    unsigned count = n->waiting;
+    memcpy(since, n->waiting_since, sizeof(since));
+    n->waiting = 0;
+    for (unsigned k = 0; k < count; k++)
+        take(i, since[k]);
+}
+
+static void look(unsigned i)
+{
+    struct node *n = &w->nodes[i];
+    struct bucket_ask ask;
+    int64_t next;
+    struct limits_local_now now = node_now(n);
+    if (lease_look(&n->lease, now, n->seq + 1, &ask, &next)) {
+        n->seq++;
+        send(i, &ask);
+        return;
+    }
+    struct event e = { .what = LOOK, .node = i, .incarnation = n->incarnation };
+    e.at = w->now + (int64_t)((double)(next - now.ns) / n->speed) + MS;
+    if (next - now.ns < 5 * SECOND)
+        push(e);
+}
+
+static void hear(const struct event *e, const struct limits_answer *answer)
+{
+    struct node *n = &w->nodes[e->node];
+    if (n->incarnation != e->incarnation)
+        return;
+    if (lease_on_answer(&n->lease, e->seq, answer, node_now(n)))
+        retry_waiting(e->node);
+    look(e->node);
+}
+
+static void start_node(unsigned i)
+{
+    struct node *n = &w->nodes[i];
+    n->incarnation++;
+    n->waiting = 0;
+    n->offset = (int64_t)(uniform() * 1000 * SECOND) + SECOND;
+    n->speed = 0.98 + uniform() * 0.04;
+    lease_init(&n->lease, &n->spec, &n->divided);
+}
+
+/* ---- the world ---- */
+
+static void on_ask(struct event *e)
+{
+    struct limits_answer *a = &e->answer;
+    a->nodes = w->node_count;
+    a->outcome = bucket_ask(&w->bucket, &e->ask, bucket_now(), 1, &a->bucket) ? LIMITS_ANSWERED
+                                                                              : LIMITS_REFUSED;
+    if (chance(w->faults.lost))
+        return;
+    e->what = ANSWER;
+    e->at = w->now + delay();
+    push(*e);
+}
+
+static void arrive_next(unsigned i)
+{
+    static const double factors[] = { 0.02, 0.02, 0.5, 1, 8, 30 };
+    struct node *n = &w->nodes[i];
+    if (!w->faults.is_bursty) {
+        n->factor = 1;
+    } else if (w->now >= n->factor_until) {
+        n->factor = factors[next_random() % 6];
+        double time = n->factor > 1 ? 1 / n->factor : 1;
+        time *= (double)w->spec.burst / (double)w->spec.rate;
+        n->factor_until = w->now + (int64_t)(time * 4 * uniform() * SECOND);
+    }
+    double gap = 1.0 / (n->arrivals * n->factor) * (uniform() + uniform());
+    int64_t most = n->factor_until > w->now ? n->factor_until - w->now + MS : INT64_MAX / 4;
+    int64_t ns = (int64_t)(gap * SECOND);
+    push((struct event){ .at = w->now + (ns < most ? ns : most), .what = ARRIVAL, .node = i });
+}
+
+static void happen(struct event *e)
+{
+    struct limits_answer lost = { .outcome =
+                                      w->nodes[e->node].is_cut_off ? LIMITS_AWAY : LIMITS_REFUSED };
+    switch (e->what) {
+    case ARRIVAL:
+        take(e->node, w->now);
+        arrive_next(e->node);
+        break;
+    case ASK:
+        on_ask(e);
+        break;
+    case ANSWER:
+        hear(e, &e->answer);
+        break;
+    case TIMEOUT:
+        if (w->nodes[e->node].lease.is_asking && w->nodes[e->node].lease.seq == e->seq)
+            hear(e, &lost);
+        break;
+    case LOOK:
+        if (w->nodes[e->node].incarnation == e->incarnation)
+            look(e->node);
+        break;
+    case CRASH:
+        start_node(e->node);
+        break;
+    case STEP_BACK:
+        w->clock_offset -= (int64_t)(uniform() * 3 * SECOND);
+        break;
+    case STEP_ON:
+        w->clock_offset += (int64_t)(uniform() * 30 * SECOND);
+        w->steps_on++;
+        break;
+    }
+}
+
+static void plan(enum what what, double per_second, int64_t duration)
+{
+    if (per_second <= 0)
+        return;
+    for (double at = uniform() / per_second; at * SECOND < (double)duration;
+         at += 2 * uniform() / per_second)
+        push((struct event){ .at = (int64_t)(at * SECOND),
+                             .what = what,
+                             .node = (unsigned)(next_random() % w->node_count) });
+}
+
+static void begin(uint64_t seed, struct bucket_spec spec, unsigned nodes, double load)
+{
+    w = mem_new(sizeof(*w));
+    w->random = seed * 2654435769u + 88172645463325252u;
+    w->spec = spec;
+    w->node_count = nodes;
+    w->cost = 1;
+    bucket_init(&w->bucket);
+    struct bucket_spec part = lease_divided_spec(&spec, nodes, 1);
+    double weights = 0;
+    for (unsigned i = 0; i < nodes; i++)
+        weights += w->nodes[i].arrivals = 0.2 + uniform();
+    for (unsigned i = 0; i < nodes; i++) {
+        struct node *n = &w->nodes[i];
+        limits_local_spec_init(&n->spec, &spec);
+        limits_local_spec_init(&n->divided, &part);
+        double per_second = (double)spec.rate * 1000 / (double)spec.per * load;
+        n->arrivals = n->arrivals / weights * per_second;
+        start_node(i);
+        arrive_next(i);
+    }
+}
+
+static void run(int64_t duration)
+{
+    plan(CRASH, w->faults.crashes * w->node_count, duration);
+    plan(STEP_BACK, w->faults.step_back, duration);
+    plan(STEP_ON, w->faults.step_on, duration);
+    while (w->count > 0 && w->heap[0].at < duration) {
+        struct event e = pop();
+        w->now = e.at;
+        happen(&e);
+    }
+}
+
+static void end(void)
+{
+    bucket_fini(&w->bucket);
+    for (unsigned i = 0; i < w->node_count; i++) {
+        limits_local_spec_fini(&w->nodes[i].spec);
+        limits_local_spec_fini(&w->nodes[i].divided);
+    }
+    MEM_FREE(&w->heap);
+    MEM_FREE(&w);
+}
+
+static struct bucket_spec any_spec(uint64_t seed)
+{
+    static const int64_t rates[] = { 2, 5, 20, 100, 500, 1000 };
+    static const double bursts[] = { 0.1, 0.5, 1, 1, 2, 5 };
+    uint64_t random = seed * 0x9e3779b97f4a7c15u;
+    int64_t rate = rates[(random >> 20) % 6];
+    int64_t burst = (int64_t)((double)rate * bursts[(random >> 40) % 6]);
+    return (struct bucket_spec){
+        .kind = LIMIT_RATE, .rate = rate, .per = 1000, .burst = burst > 0 ? burst : 1
+    };
+}
+
+/* The largest excess over burst of all runs. */
+static double excess_of(uint64_t first, unsigned runs, struct faults faults)
+{
+    double excess = -1e9;
+    for (uint64_t seed = first; seed < first + runs; seed++) {
+        struct bucket_spec spec = any_spec(seed);
+        double per_second = (double)spec.rate;
+        begin(seed, spec, 1 + (unsigned)(seed % NODES_MOST), 0.3 + (double)(seed % 7) * 0.4);
+        w->faults = faults;
+        w->cost = seed % 11 == 0 && spec.burst >= 10 ? 3 : 1;
+        double seconds = 1500 / per_second;
+        run((int64_t)((seconds < 3 ? 3 : seconds > 60 ? 60 : seconds) * SECOND));
+        double over = w->level_most - (double)spec.burst - (double)w->steps_on * (double)spec.burst;
+        if (over > excess)
+            excess = over;
+        if (getenv("SIMULATION_VERBOSE") != NULL && over > 1e-6)
+            print_message("seed %llu: rate %lld burst %lld nodes %u: over by %f\n",
+                          (unsigned long long)seed, (long long)spec.rate, (long long)spec.burst,
+                          w->node_count, over);
+        end();
+    }
+    return excess;
+}
+
+static const struct faults all_faults = {
+    .lost = 0.05, .late = 0.05, .crashes = 0.1, .step_back = 0.1, .is_bursty = true
+};
+
+static void never_more_than_burst_and_rate(void **state)
+{
+    struct faults none = { .is_bursty = true };
+    struct faults lossy = { .lost = 0.3, .late = 0.3, .is_bursty = true };
+    struct faults crashing = { .crashes = 1, .is_bursty = true };
+    assert_true(excess_of(1, 500 / SLOW, none) < 1e-3);
+    assert_true(excess_of(10001, 500 / SLOW, lossy) < 1e-3);
+    assert_true(excess_of(20001, 500 / SLOW, crashing) < 1e-3);
+    assert_true(excess_of(30001, 1500 / SLOW, all_faults) < 1e-3);
+}
+
+static void subtracting_before_accruing_admits_too_much(void **state)
+{
+    bucket_test_swap(true);
+    double excess = excess_of(30001, 300, all_faults);
+    bucket_test_swap(false);
+    assert_true(excess > 0.5);
+}
+
+static void a_clock_set_forward_costs_one_burst_at_most(void **state)
+{
+    struct faults stepping = {
+        .lost = 0.02, .late = 0.02, .step_on = 0.2, .step_back = 0.05, .is_bursty = true
+    };
+    assert_true(excess_of(40001, 300 / SLOW, stepping) < 1e-3);
+}
+
+static void what_there_is_is_used(void **state)
+{
+    static const int64_t rates[] = { 5, 50, 500, 5000 };
+    struct faults none = { 0 };
+    for (size_t r = 0; r < 4; r++) {
+        for (unsigned nodes = 1; nodes <= 4; nodes++) {
+            struct bucket_spec spec = {
+                .kind = LIMIT_RATE, .rate = rates[r], .per = 1000, .burst = rates[r]
+            };
+            double seconds = r == 0 ? 300 : r == 1 ? 60 : 20;
+            begin(nodes * 100 + r, spec, nodes, 2.0);
+            w->faults = none;
+            run((int64_t)(seconds * SECOND));
+            double used = (double)w->admitted / ((double)spec.rate * seconds + (double)spec.burst);
+            double calls = (double)w->asks / (double)w->admitted;
+            print_message("rate %lld, %u nodes: %.1f %% used, %.3f asks for each request\n",
+                          (long long)spec.rate, nodes, used * 100, calls);
+            assert_true(used >= 0.96);
+            end();
+        }
+    }
+}
+
+/* k of n nodes cut off all the time: at most (1 + k/n) * rate, and those still work. */
+static void cut_off_nodes_divide_the_limit(void **state)
+{
+    for (unsigned cut = 1; cut <= 3; cut++) {
+        struct bucket_spec spec = { .kind = LIMIT_RATE, .rate = 100, .per = 1000, .burst = 100 };
+        begin(cut, spec, 3, 6.0);
+        for (unsigned i = 0; i < cut; i++)
+            w->nodes[i].is_cut_off = true;
+        run(60 * SECOND);
+        double rate = (double)w->admitted / 60;
+        double allowed = cut == 3 ? 100 : 100 * (1 + cut / 3.0);
+        assert_true(rate <= allowed + 2 * 100.0 / 60 + 1);
+        assert_true(rate >= allowed * 0.9);
+        end();
+    }
+}
+
+/* Cut off for half a second again and again: no fresh burst each time. */
+static void flapping_brings_no_fresh_bursts(void **state)
+{
+    struct bucket_spec spec = { .kind = LIMIT_RATE, .rate = 10, .per = 1000, .burst = 100 };
+    begin(7, spec, 2, 20.0);
+    for (int flap = 1; flap <= 60; flap++) {
+        w->nodes[0].is_cut_off = flap % 2 == 1;
+        run(flap * SECOND / 2);
+    }
+    /* 30 s, half of the time one of two nodes by itself. */
+    double most = 100 + 10 * 30 * (1 + 0.5 * 0.75);
+    assert_true((double)w->admitted <= most + 60);
+    assert_true((double)w->admitted >= 300);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_more_than_burst_and_rate),
+        cmocka_unit_test(subtracting_before_accruing_admits_too_much),
+        cmocka_unit_test(a_clock_set_forward_costs_one_burst_at_most),
+        cmocka_unit_test(what_there_is_is_used),
+        cmocka_unit_test(cut_off_nodes_divide_the_limit),
+        cmocka_unit_test(flapping_brings_no_fresh_bursts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
