@@ -17,6 +17,8 @@
 #define BUFFERS_IDLE    32
 #define CONNECTIONS_MAX 512
 
+#define INCARNATION_SIZE 8
+
 struct admin_server {
     struct control *control;
     struct loop *loop;
@@ -28,6 +30,9 @@ struct admin_server {
     struct listen_budget budget;
     struct tokens tokens;
     struct tls_server *tls;
+    char incarnation[2 * INCARNATION_SIZE + 1];
+    size_t call_count;
+    bool is_closed; /* goes with the last call */
 };
 
 /* ---- the codec's user --------------------------------------------------------------------- */
@@ -181,7 +186,10 @@ struct admin_server *admin_server_new(struct control *control, struct problems *
 {
     const struct node_admin *admin = &control_node(control)->admin;
     struct admin_server *s = mem_new(sizeof(*s));
+    unsigned char random[INCARNATION_SIZE];
 
+    digest_random(random, sizeof(random));
+    digest_print_hex(random, sizeof(random), s->incarnation);
     s->control = control;
     s->loop = control_loop(control);
     buffer_pool_init(&s->buffers, HEADER_BYTES, BUFFERS_IDLE);
@@ -208,6 +216,7 @@ void admin_server_free(struct admin_server **server)
 {
     struct admin_server *s = *server;
 
+    *server = NULL;
     listen_acceptor_stop(&s->acceptor);
     h1_server_close_all(&s->http);
     h1_server_fini(&s->http);
@@ -218,7 +227,22 @@ void admin_server_free(struct admin_server **server)
     }
     loop_run_once(s->loop, false);
     buffer_pool_fini(&s->buffers);
-    MEM_FREE(server);
+    s->is_closed = true;
+    s->call_count++;
+    admin_server_remove_call(s);
+}
+
+void admin_server_add_call(struct admin_server *s)
+{
+    s->call_count++;
+}
+
+void admin_server_remove_call(struct admin_server *s)
+{
+    MUST(s->call_count > 0);
+    if (--s->call_count == 0 && s->is_closed) {
+        MEM_FREE(&s);
+    }
 }
 
 void admin_server_reload(struct admin_server *s, const struct node_config *node,
@@ -257,4 +281,9 @@ const struct tokens *admin_server_tokens(const struct admin_server *s)
 struct text admin_server_date(struct admin_server *s)
 {
     return clock_date(&s->loop->clock);
+}
+
+struct text admin_server_incarnation(const struct admin_server *s)
+{
+    return text_of(s->incarnation);
 }

@@ -12,12 +12,11 @@
 #include "gatewayd/control.h"
 
 struct admin_server;
-struct call;
 
 /* Binds the address, reads tokens and certificates. NULL and problems. */
 MUST_USE struct admin_server *admin_server_new(struct control *control, struct problems *ps);
 
-/* Closes what is open. */
+/* Closes what is open. The control loop may run one turn more. */
 void admin_server_free(struct admin_server **server);
 
 /* Begins to accept. */
@@ -35,7 +34,12 @@ struct loop *admin_server_loop(struct admin_server *server);
 const struct tokens *admin_server_tokens(const struct admin_server *server);
 struct text admin_server_date(struct admin_server *server);
 
-/* One line in the log for each call that changed something or was refused: who, what, outcome. */
-void admin_server_audit(struct admin_server *server, const struct call *call);
+/* 16 hexadecimal digits, another in each process. */
+struct text admin_server_incarnation(const struct admin_server *server);
+
+/* Each call holds the server up: one that waits for the store may end after the server was freed,
+ * which then goes with the last of them. */
+void admin_server_add_call(struct admin_server *server);
+void admin_server_remove_call(struct admin_server *server);
 
 #endif

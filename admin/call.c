@@ -5,12 +5,16 @@
 #include "admin/admin_server.h"
 #include "admin/query.h"
 #include "admin/reply.h"
+#include "cluster/store.h"
 #include "conf/base/mem.h"
 #include "conf/read_json.h"
 #include "gatewayd/http/request_id.h"
 
 /* A streamed answer is refilled below this. */
 #define REFILL_BELOW 16384
+
+static bool on_slice(void *arg);
+static void print_scope(const struct log_scope *scope, struct log_line *line);
 
 struct call *call_new(struct admin_server *server, struct down *down)
 {
@@ -23,33 +27,85 @@ struct call *call_new(struct admin_server *server, struct down *down)
     headers_init(&call->reply.headers, call->reply_items, CALL_REPLY_HEADERS);
     builder_init(&call->body, CALL_BODY_MAX);
     builder_init(&call->out, CALL_BODY_MAX);
+    loop_slice_init(&call->slice, admin_server_loop(server), on_slice, call);
+    call->scope =
+        (struct log_scope){ .print = print_scope, .name = "admin", .subject = LOG_SUBJECT_admin };
     down->owner = call;
     down->head = &call->head;
     down->arena = &call->arena;
+    admin_server_add_call(server);
     return call;
 }
 
 static void free_call(void *arg)
 {
     struct call *call = arg;
+    struct admin_server *server = call->server;
 
+    loop_slice_stop(&call->slice);
+    if (call->on_free != NULL) {
+        call->on_free(call);
+    }
     builder_fini(&call->body);
     builder_fini(&call->out);
     arena_reset(&call->arena);
     MEM_FREE(&call);
+    admin_server_remove_call(server);
 }
 
 /* Whoever comes last, the connection or the handler, buries it. */
 static void let_go(struct call *call)
 {
     if (call->down == NULL && !call->is_held) {
+        loop_slice_stop(&call->slice);
         loop_bury(admin_server_loop(call->server), call, free_call);
     }
 }
 
-void call_hold(struct call *call)
+void call_hold(struct call *call, call_fn *on_gone)
 {
     call->is_held = true;
+    call->on_gone = on_gone;
+}
+
+int64_t call_now(const struct call *call)
+{
+    return clock_wall_ms(&admin_server_loop(call->server)->clock);
+}
+
+/* ---- the audit log ------------------------------------------------------------------------ */
+
+static void print_scope(const struct log_scope *scope, struct log_line *line)
+{
+    const struct call *call = CONTAINER_OF(scope, struct call, scope);
+
+    log_line_add(line, "token", text_of(call->author));
+    if (call->author[0] != '\0') {
+        log_line_add(line, "role", text_of(tokens_role_name(call->role)));
+    }
+    log_line_add(line, "client", call->client);
+    log_line_add(line, "method", call->head.method_name);
+    log_line_add(line, "path", call->head.path);
+    log_line_add_u64(line, "status", call->reply.status);
+    if (call->revision != 0) {
+        log_line_add_u64(line, "revision", call->revision);
+    }
+    log_line_add(line, "request_id", call->request_id);
+}
+
+/* A line for each call that changed something, or tried to, or had no right to. Neither bodies nor
+ * queries: keys are in bodies. */
+static void audit(struct call *call)
+{
+    bool is_refused = call->reply.status == 401 || call->reply.status == 403;
+
+    if (is_refused) {
+        log_warn(&call->scope, "admin call refused");
+    } else if (call->operation != NULL && call->operation->is_change) {
+        log_info(&call->scope, "admin call");
+    } else {
+        log_debug(&call->scope, "admin call");
+    }
 }
 
 /* ---- before the handler ------------------------------------------------------------------- */
@@ -57,12 +113,14 @@ void call_hold(struct call *call)
 static void name_request(struct call *call)
 {
     const struct header *given = headers_find(&call->head.headers, HEADER_X_REQUEST_ID);
+    char client[ADDRESS_TEXT_SIZE];
 
     if (given != NULL && request_id_is_valid(given->value)) {
         call->request_id = arena_copy(&call->arena, given->value);
     } else {
         call->request_id = request_id_print_new(call->request_id_bytes);
     }
+    call->client = arena_copy(&call->arena, address_print_ip(&call->down->peer->peer, client));
 }
 
 static void refuse_method(struct call *call, unsigned allowed)
@@ -77,9 +135,9 @@ static void refuse_method(struct call *call, unsigned allowed)
         }
     }
     reply_header(call, "Allow", builder_text(&b));
+    reply_problem(call, 405, "method-not-allowed", "%.*s is not served at this path, but %.*s.",
+                  TEXT_ARGS(call->head.method_name), TEXT_ARGS(builder_text(&b)));
     builder_fini(&b);
-    reply_problem(call, 405, "method-not-allowed", "%.*s is not served at this path.",
-                  TEXT_ARGS(call->head.method_name));
 }
 
 /* "Bearer TOKEN", the scheme in any case. Empty if there is none. */
@@ -93,6 +151,16 @@ static struct text bearer(const struct call *call)
     return text_trim(text_skip(h->value, 7));
 }
 
+static void ask_for_token(struct call *call, bool has_one)
+{
+    reply_header(call, "WWW-Authenticate",
+                 has_one ? TEXT_OF("Bearer realm=\"gatewayd\", error=\"invalid_token\"")
+                         : TEXT_OF("Bearer realm=\"gatewayd\""));
+    reply_problem(call, 401, "unauthorized", "%s",
+                  has_one ? "The token is not one of this node's."
+                          : "An admin token is needed: Authorization: Bearer TOKEN.");
+}
+
 /* False: replied 401 or 403. */
 static bool authenticate(struct call *call)
 {
@@ -101,13 +169,7 @@ static bool authenticate(struct call *call)
         text_is_empty(secret) ? NULL : tokens_find(admin_server_tokens(call->server), secret);
 
     if (token == NULL) {
-        reply_header(call, "WWW-Authenticate",
-                     secret.length == 0 ? TEXT_OF("Bearer realm=\"gatewayd\"")
-                                        : TEXT_OF("Bearer realm=\"gatewayd\", "
-                                                  "error=\"invalid_token\""));
-        reply_problem(call, 401, "unauthorized", "%s",
-                      secret.length == 0 ? "An admin token is needed: Authorization: Bearer TOKEN."
-                                         : "The token is not one of this node's.");
+        ask_for_token(call, !text_is_empty(secret));
         return false;
     }
     call->role = token->role;
@@ -122,6 +184,12 @@ static bool authenticate(struct call *call)
     return true;
 }
 
+static bool has_empty_body(const struct call *call)
+{
+    return call->head.framing == BODY_NONE ||
+           (call->head.framing == BODY_LENGTH && call->head.body_length == 0);
+}
+
 /* An absent Content-Type is taken for what is expected. */
 static bool check_content_type(struct call *call)
 {
@@ -134,8 +202,7 @@ static bool check_content_type(struct call *call)
     size_t count = is_lines ? ARRAY_LENGTH(lines) : ARRAY_LENGTH(json);
     const struct header *h = headers_find(&call->head.headers, HEADER_CONTENT_TYPE);
 
-    if (h == NULL || call->head.framing == BODY_NONE ||
-        (call->head.framing == BODY_LENGTH && call->head.body_length == 0)) {
+    if (h == NULL || has_empty_body(call)) {
         return true;
     }
     struct text type = text_trim(text_first(h->value, text_find_byte(h->value, ';')));
@@ -150,9 +217,15 @@ static bool check_content_type(struct call *call)
     return false;
 }
 
-static void run_handler(struct call *call)
+static uint64_t body_max(const struct call *call)
 {
-    call->operation->handle(call);
+    return call->operation->body == OPERATION_JSON ? CALL_JSON_MAX : CALL_BODY_MAX;
+}
+
+static void refuse_body(struct call *call)
+{
+    reply_problem(call, 413, "content-too-large", "The body is larger than %llu bytes.",
+                  (unsigned long long)body_max(call));
 }
 
 /* ---- reading the body --------------------------------------------------------------------- */
@@ -169,93 +242,118 @@ static void body_is_broken(struct call *call)
     reply_problem(call, down->broken_status, "bad-request", "%s", down->broken_sentence);
 }
 
-/* Complete lines are handed on; the last, incomplete one stays in the builder. */
-static void pass_lines(struct call *call, bool is_last)
+/* Complete lines are handed on; the last, incomplete one stays in the builder. `seen`: so many
+ * bytes are known to have no line feed. */
+static void pass_lines(struct call *call, size_t seen, bool is_last)
 {
     struct text have = builder_text(&call->body);
     size_t complete = have.length;
 
-    if (!is_last) {
-        while (complete > 0 && have.at[complete - 1] != '\n') {
-            complete--;
-        }
-        if (complete == 0) {
-            return;
-        }
+    while (!is_last && complete > seen && have.at[complete - 1] != '\n') {
+        complete--;
     }
-    struct text lines = text_first(have, complete);
+    if (!is_last && complete == seen) {
+        if (have.length > CALL_LINE_MAX) {
+            reply_problem(call, 413, "content-too-large", "A line is longer than %d bytes.",
+                          CALL_LINE_MAX);
+        }
+        return;
+    }
     struct text rest = text_skip(have, complete);
-    call->on_lines(call, lines, is_last);
+    call->on_lines(call, text_first(have, complete), is_last);
     if (!call->is_replied) {
         memmove(call->body.at, rest.at, rest.length);
         call->body.length = rest.length;
     }
 }
 
-/* False: nothing more is to be read. */
-static bool take_piece(struct call *call, struct text piece)
+static void take_piece(struct call *call, struct text piece)
 {
+    size_t seen = call->body.length;
+
+    call->body_read += piece.length;
     builder_add(&call->body, piece);
-    if (builder_is_full(&call->body)) {
-        reply_problem(call, 413, "content-too-large", "The body is larger than %d bytes.",
-                      CALL_BODY_MAX);
-        return false;
+    if (call->body_read > body_max(call) || builder_is_full(&call->body)) {
+        refuse_body(call);
+    } else if (call->on_lines != NULL) {
+        pass_lines(call, seen, false);
     }
-    if (call->on_lines != NULL) {
-        pass_lines(call, false);
-    }
-    return !call->is_replied && call->down != NULL;
 }
 
 static void body_is_whole(struct call *call)
 {
     call->is_body_read = true;
     if (call->on_lines != NULL) {
-        pass_lines(call, true);
+        pass_lines(call, 0, true);
     } else {
-        run_handler(call);
+        call->operation->handle(call);
     }
 }
 
-static void read_body(struct call *call)
+/* One piece. False: nothing more is to be read now. */
+static bool read_piece(struct call *call)
 {
     struct source *source = call->down->request_body;
+    struct text piece;
+    bool is_last;
 
-    for (;;) {
-        struct text piece;
-        bool is_last;
+    switch (source->type->peek(source, &piece, &is_last)) {
+    case PULL_WAIT:
+        return false;
+    case PULL_BROKEN:
+        body_is_broken(call);
+        return false;
+    case PULL_END:
+        body_is_whole(call);
+        return false;
+    case PULL_READY:
+        break;
+    }
+    /* The piece lies in the connection's buffer: copied before it is consumed. */
+    take_piece(call, piece);
+    if (call->is_replied || call->down == NULL) {
+        return false;
+    }
+    source->type->consume(source, piece.length);
+    return true;
+}
 
-        switch (source->type->peek(source, &piece, &is_last)) {
-        case PULL_WAIT:
-            return;
-        case PULL_BROKEN:
-            body_is_broken(call);
-            return;
-        case PULL_END:
-            body_is_whole(call);
-            return;
-        case PULL_READY:
-            break;
-        }
-        /* The piece lies in the connection's buffer: copied before it is consumed. */
-        bool goes_on = take_piece(call, piece);
-        if (call->is_replied || call->down == NULL) {
-            return;
-        }
-        source->type->consume(source, piece.length);
-        if (!goes_on) {
-            return;
-        }
+/* The first two steps at once: most bodies are one piece. */
+static void read_body(struct call *call)
+{
+    if (loop_slice_is_started(&call->slice)) {
+        return;
+    }
+    if (read_piece(call) && read_piece(call)) {
+        loop_slice_start(&call->slice);
     }
 }
 
 /* ---- the connection's events -------------------------------------------------------------- */
 
+static void start_body(struct call *call)
+{
+    if (!check_content_type(call)) {
+        return;
+    }
+    if (call->head.framing == BODY_LENGTH && call->head.body_length > body_max(call)) {
+        refuse_body(call);
+        return;
+    }
+    if (call->operation->body == OPERATION_JSON_LINES) {
+        call->operation->handle(call);
+        if (call->is_replied) {
+            return;
+        }
+        MUST(call->on_lines != NULL);
+    }
+    read_body(call);
+}
+
 void call_on_request(struct call *call)
 {
     struct operation_match match = operation_find(call->head.method, call->head.path);
 
-    call->began_ms = (int64_t)loop_now_ms(admin_server_loop(call->server));
     name_request(call);
     if (!match.has_path) {
         reply_problem(call, 404, "not-found", "There is nothing at %.*s.",
@@ -267,27 +365,14 @@ void call_on_request(struct call *call)
         return;
     }
     call->operation = match.operation;
-    if (!match.operation->is_open && !authenticate(call)) {
-        return;
-    }
-    if (!query_check(call)) {
+    if (!match.operation->is_open && !(authenticate(call) && query_check(call))) {
         return;
     }
     if (match.operation->body == OPERATION_NO_BODY) {
-        run_handler(call);
-        return;
+        call->operation->handle(call);
+    } else {
+        start_body(call);
     }
-    if (!check_content_type(call)) {
-        return;
-    }
-    if (match.operation->body == OPERATION_JSON_LINES) {
-        run_handler(call);
-        if (call->is_replied || call->down == NULL) {
-            return;
-        }
-        MUST(call->on_lines != NULL);
-    }
-    read_body(call);
 }
 
 void call_on_bad_request(struct call *call, unsigned status, const char *sentence)
@@ -308,12 +393,20 @@ static void release(struct call *call)
     struct down *down = call->down;
 
     call->down = NULL;
+    loop_slice_stop(&call->slice);
     down->type->release(down);
     let_go(call);
 }
 
 void call_on_gone(struct call *call)
 {
+    call_fn *on_gone = call->on_gone;
+
+    if (call->is_held && on_gone != NULL) {
+        call->is_held = false;
+        call->on_gone = NULL;
+        on_gone(call);
+    }
     release(call);
 }
 
@@ -341,34 +434,51 @@ static void refill(struct call *call)
     }
 }
 
-static void write_answer(struct call *call)
+/* One piece. False: all was written, or nothing more can be now. */
+static bool write_piece(struct call *call)
 {
     struct sink *sink = call->down->answer_body;
+    size_t taken = 0;
 
-    for (;;) {
-        size_t taken = 0;
-
-        refill(call);
-        bool is_last = call->produce == NULL;
-        struct text piece = text_skip(builder_text(&call->out), call->out_at);
-        switch (sink->type->write(sink, piece, is_last, &taken)) {
-        case IO_DONE:
-            call->out_at += taken;
-            if (is_last) {
-                release(call);
-                return;
-            }
-            break;
-        case IO_AGAIN:
-            call->out_at += taken;
-            return;
-        case IO_EOF:
-        case IO_BROKEN:
-            call->down->type->cut(call->down);
+    refill(call);
+    bool is_last = call->produce == NULL;
+    struct text piece = text_skip(builder_text(&call->out), call->out_at);
+    switch (sink->type->write(sink, piece, is_last, &taken)) {
+    case IO_DONE:
+        call->out_at += taken;
+        if (is_last) {
             release(call);
-            return;
         }
+        return !is_last;
+    case IO_AGAIN:
+        call->out_at += taken;
+        return false;
+    case IO_EOF:
+    case IO_BROKEN:
+        call->down->type->cut(call->down);
+        release(call);
+        return false;
     }
+    return false;
+}
+
+static void write_answer(struct call *call)
+{
+    if (!loop_slice_is_started(&call->slice) && write_piece(call)) {
+        loop_slice_start(&call->slice);
+    }
+}
+
+/* A piece of a long body, or of a long answer. Reading the last of one may begin the other. */
+static bool on_slice(void *arg)
+{
+    struct call *call = arg;
+
+    loop_slice_stop(&call->slice);
+    if (call->is_replied ? write_piece(call) : read_piece(call)) {
+        loop_slice_start(&call->slice);
+    }
+    return loop_slice_is_started(&call->slice);
 }
 
 void call_on_writable(struct call *call)
@@ -376,18 +486,33 @@ void call_on_writable(struct call *call)
     write_answer(call);
 }
 
+static void add_common_headers(struct call *call)
+{
+    reply_header(call, "Date", admin_server_date(call->server));
+    reply_header(call, "X-Request-Id", call->request_id);
+    reply_header(call, "Cache-Control", TEXT_OF("no-store"));
+    if (call->author[0] != '\0' && store_get() != NULL) {
+        reply_headerf(call, "Gatewayd-Revision", "%llu",
+                      (unsigned long long)(call->revision != 0 ? call->revision
+                                                               : store_revision(store_get())));
+    }
+}
+
 void call_send(struct call *call)
 {
     call->is_replied = true;
     call->is_held = false;
+    call->on_gone = NULL;
+    loop_slice_stop(&call->slice);
+    audit(call);
     if (call->down == NULL) {
         let_go(call);
         return;
     }
-    admin_server_audit(call->server, call);
-    reply_header(call, "Date", admin_server_date(call->server));
-    reply_header(call, "X-Request-Id", call->request_id);
-    reply_header(call, "Cache-Control", TEXT_OF("no-store"));
+    if (call->head.method == METHOD_HEAD) {
+        call->produce = NULL;
+    }
+    add_common_headers(call);
     call->down->type->answer(call->down, &call->reply, false);
     write_answer(call);
 }
@@ -414,7 +539,7 @@ bool call_doc(struct call *call, bool may_be_absent, struct doc *doc_out)
     struct problems ps;
 
     if (text_trim(body).length == 0 && may_be_absent) {
-        *doc_out = (struct doc){ .type = DOC_OBJECT };
+        *doc_out = doc_object();
         return true;
     }
     problems_init(&ps);

@@ -14,21 +14,28 @@
 #include "conf/base/builder.h"
 #include "conf/base/problem.h"
 #include "conf/doc.h"
+#include "gatewayd/core/log.h"
 #include "gatewayd/http/codec.h"
 
 #define CALL_HEADERS       128 /* of a request */
 #define CALL_REPLY_HEADERS 24
-#define CALL_BODY_MAX      (256 * 1024 * 1024) /* of a JSON body */
+#define CALL_JSON_MAX      (1024 * 1024)       /* of a JSON body that is parsed in one go */
+#define CALL_BODY_MAX      (256 * 1024 * 1024) /* of one that is worked off in slices */
+#define CALL_LINE_MAX      65536               /* of a line of JSON lines */
 #define CALL_ARENA_MAX     (1024u * 1024 * 1024)
 
 struct admin_server;
 struct call;
 
-/* Streamed body: complete lines, without their line feeds; the last call has is_last set (and may
- * have no line). The handler replies when it has seen it, or before to refuse. */
+typedef void call_fn(struct call *call);
+
+/* Streamed body: complete lines, the last one perhaps without its line feed; the last call has
+ * is_last set (and may have no line). The handler replies or holds the call when it has seen it, or
+ * replies before to refuse. */
 typedef void call_lines_fn(struct call *call, struct text lines, bool is_last);
 
-/* Streamed answer: adds more to `b` (some tens of kilobytes); false when that was the last. */
+/* Streamed answer: adds more to `b` (some tens of kilobytes, for less than 2 ms); false when that
+ * was the last. */
 typedef bool call_produce_fn(struct call *call, struct builder *b);
 
 struct call {
@@ -40,16 +47,22 @@ struct call {
     struct header items[CALL_HEADERS];
     struct text request_id;
     char request_id_bytes[64];
-    char author[64]; /* the token's name, for revisions and the audit log */
+    struct text client;   /* where it came from, for the audit log */
+    char author[64];      /* the token's name, for revisions and the audit log; "" without one */
     enum tokens_role role;
+    struct log_scope scope; /* of the audit log's line */
     struct builder body;
+    uint64_t body_read; /* bytes of it that have come */
     call_lines_fn *on_lines;
-    void *state; /* the handler's, in the arena */
-    int64_t began_ms;
+    struct loop_slice slice; /* in which a long body or answer is worked off */
+    void *state;             /* the handler's, in the arena */
+    call_fn *on_free;        /* gives back what `state` holds; NULL: nothing */
+    call_fn *on_gone;        /* see call_hold */
 
     /* The answer. */
     struct response_head reply;
     struct header reply_items[CALL_REPLY_HEADERS];
+    uint64_t revision; /* for Gatewayd-Revision; 0: that of now */
     struct builder out;
     size_t out_at;
     call_produce_fn *produce; /* NULL: all of it is in `out` */
@@ -69,9 +82,12 @@ struct text call_query(struct call *call, const char *name);
 /* A number from a query parameter. False: replied 400. *value_out is untouched if absent. */
 MUST_USE bool call_query_number(struct call *call, const char *name, uint64_t min, uint64_t max,
                                 uint64_t *value_out);
-MUST_USE bool call_query_duration(struct call *call, const char *name, int64_t max_ms,
-                                  int64_t *ms_out);
+MUST_USE bool call_query_duration(struct call *call, const char *name, int64_t min_ms,
+                                  int64_t max_ms, int64_t *ms_out);
 MUST_USE bool call_query_bool(struct call *call, const char *name, bool *value_out);
+
+/* ?fields=set. False: replied 400. */
+MUST_USE bool call_query_fields(struct call *call, bool *only_set_out);
 
 /* The first line of a header, or at NULL. */
 struct text call_header(struct call *call, const char *name);
@@ -80,20 +96,17 @@ struct text call_header(struct call *call, const char *name);
  * an empty object if `may_be_absent`. */
 MUST_USE bool call_doc(struct call *call, bool may_be_absent, struct doc *doc_out);
 
+/* Wall clock, ms since the epoch. */
+int64_t call_now(const struct call *call);
+
 /* ---- holding -------------------------------------------------------------------------------- */
 
-/* The handler will reply later: the call stays although the client may go. */
-void call_hold(struct call *call);
+/* The handler will reply later. `on_gone` is called, once, if the client goes before that; the
+ * handler stops what it does then and does not reply. NULL: it goes on and replies all the same. */
+void call_hold(struct call *call, call_fn *on_gone);
 
-/* The client is not there any more (a waiting handler may stop waiting). */
-static inline bool call_is_abandoned(const struct call *call)
-{
-    return call->down == NULL;
-}
+/* ---- for admin_server.c and reply.c --------------------------------------------------------- */
 
-/* ---- replying (reply.c) --------------------------------------------------------------------- */
-
-/* For server.c: begins the call of an open down; feeds its events. */
 struct call *call_new(struct admin_server *server, struct down *down);
 void call_on_request(struct call *call);
 void call_on_bad_request(struct call *call, unsigned status, const char *sentence);
@@ -102,7 +115,7 @@ void call_on_writable(struct call *call);
 void call_on_gone(struct call *call);
 void call_on_abandoned(struct call *call);
 
-/* For reply.c: begins to send what is in reply and out. */
+/* Begins to send what is in reply and out. */
 void call_send(struct call *call);
 
 #endif

@@ -37,32 +37,31 @@ static bool serves(const struct operation *o, enum method method)
     return o->method == method || (o->method == METHOD_GET && method == METHOD_HEAD);
 }
 
+/* Of the paths that fit only those with the most literals count. */
 struct operation_match operation_find(enum method method, struct text path)
 {
     struct operation_match match = { 0 };
-    int best_path = -1;
     int best = -1;
 
-    for (size_t i = 0; i < operation_count; i++) {
-        int literals = fit(text_of(operations[i].path), path);
-        if (literals > best_path) {
-            best_path = literals;
-        }
-    }
-    if (best_path < 0) {
+    if (path.at == NULL) {
         return match;
     }
-    match.has_path = true;
     for (size_t i = 0; i < operation_count; i++) {
         const struct operation *o = &operations[i];
         int literals = fit(text_of(o->path), path);
 
-        if (literals < 0) {
+        if (literals < 0 || literals < best) {
             continue;
         }
-        match.allowed |= 1u << o->method;
-        if (serves(o, method) && literals > best) {
+        if (literals > best) {
             best = literals;
+            match = (struct operation_match){ .has_path = true };
+        }
+        match.allowed |= 1u << o->method;
+        if (o->method == METHOD_GET) {
+            match.allowed |= 1u << METHOD_HEAD;
+        }
+        if (serves(o, method)) {
             match.operation = o;
         }
     }
@@ -82,4 +81,17 @@ struct text operation_variable(const struct operation *o, struct text path, cons
         }
     }
     return TEXT_EMPTY;
+}
+
+const struct operation_parameter_row *operation_find_parameter(const struct operation *o,
+                                                               struct text name)
+{
+    for (size_t i = 0; i < operation_parameter_count; i++) {
+        const struct operation_parameter_row *row = &operation_parameters[i];
+
+        if ((o->queries & row->bit) != 0 && text_equals(name, text_of(row->name))) {
+            return row;
+        }
+    }
+    return NULL;
 }

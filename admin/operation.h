@@ -9,6 +9,7 @@
 #define ADMIN_OPERATION_H
 
 #include "conf/base/text.h"
+#include "conf/resource.h"
 #include "conf/tokens.h"
 #include "gatewayd/http/message.h"
 
@@ -17,35 +18,61 @@ struct call;
 typedef void operation_fn(struct call *call);
 
 enum operation_body {
-    OPERATION_NO_BODY,   /* one that comes is read and dropped */
-    OPERATION_JSON,      /* read whole before the handler is called; absent: an empty text */
-    OPERATION_JSON_LINES /* streamed: the handler sets call->on_lines */
+    OPERATION_NO_BODY,    /* one that comes is not read */
+    OPERATION_JSON,       /* read whole before the handler is called; absent: an empty text */
+    OPERATION_LARGE_JSON, /* the same, up to CALL_BODY_MAX: the handler reads it in slices */
+    OPERATION_JSON_LINES  /* streamed: the handler sets call->on_lines */
 };
 
-#define OPERATION_QUERIES 6
+/* Parameters of the query: bits of operation.queries, rows of operation_parameters. */
+enum operation_parameter {
+    OPERATION_LIMIT = 1 << 0,
+    OPERATION_AFTER = 1 << 1,
+    OPERATION_FIELDS = 1 << 2,
+    OPERATION_CONSUMER = 1 << 3,
+    OPERATION_DRY_RUN = 1 << 4,
+    OPERATION_CONFIRM = 1 << 5,
+    OPERATION_WAIT = 1 << 6,
+    OPERATION_TIMEOUT = 1 << 7,
+    OPERATION_BEFORE = 1 << 8,
+    OPERATION_AFTER_REVISION = 1 << 9,
+    OPERATION_WAIT_FOR = 1 << 10,
+    OPERATION_ADDRESS = 1 << 11,
+};
 
-struct operation_query {
+/* Of everything that makes a revision. */
+#define OPERATION_WRITES (OPERATION_CONFIRM | OPERATION_WAIT | OPERATION_TIMEOUT)
+
+struct operation_parameter_row {
+    unsigned bit;
     const char *name;
+    const char *schema; /* of the OpenAPI document, one line of YAML */
     const char *summary;
 };
+extern const struct operation_parameter_row operation_parameters[];
+extern const size_t operation_parameter_count;
 
 struct operation {
     enum method method;
-    const char *path;      /* "/v1/{kind}/{name}" */
+    const char *path;      /* "/v1/upstreams/{name}" */
     enum tokens_role role; /* the least that may */
     bool is_open;          /* needs no token */
+    bool has_conditions;   /* takes If-Match and If-None-Match */
+    bool is_change;        /* for the audit log */
+    enum resource_kind kind;
     enum operation_body body;
+    unsigned queries; /* bits of those accepted; others are refused */
     operation_fn *handle;
     const char *id; /* operationId */
+    const char *tag;
     const char *summary;
-    const char *answer; /* schema of the 2xx body for the OpenAPI document, or NULL */
-    struct operation_query queries[OPERATION_QUERIES]; /* those accepted; others are refused */
+    const char *request; /* component of the OpenAPI document, or NULL */
+    const char *success; /* statuses with their components: "200 Route, 201 Route" */
+    const char *type;    /* of the answer, when it is not application/json */
 };
 
 extern const struct operation operations[];
 extern const size_t operation_count;
-
-#define OPERATION_SEGMENTS 8
 
 /* What a path leads to. Segments are as they stand in the path (still encoded). */
 struct operation_match {
@@ -57,5 +84,9 @@ struct operation_match operation_find(enum method method, struct text path);
 
 /* The segment of `path` that stands for {name} in the operation's path; empty if there is none. */
 struct text operation_variable(const struct operation *o, struct text path, const char *name);
+
+/* The parameter of that name if the operation takes it, or NULL. */
+const struct operation_parameter_row *operation_find_parameter(const struct operation *o,
+                                                               struct text name);
 
 #endif

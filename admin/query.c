@@ -64,24 +64,25 @@ static const char *nearest(const struct operation *o, struct text name)
     const char *best = NULL;
     unsigned best_distance = 3;
 
-    for (size_t i = 0; i < OPERATION_QUERIES && o->queries[i].name != NULL; i++) {
-        unsigned distance = text_distance(name, text_of(o->queries[i].name), 3);
-        if (distance < best_distance) {
+    for (size_t i = 0; i < operation_parameter_count; i++) {
+        const struct operation_parameter_row *row = &operation_parameters[i];
+        unsigned distance = text_distance(name, text_of(row->name), 3);
+
+        if ((o->queries & row->bit) != 0 && distance < best_distance) {
             best_distance = distance;
-            best = o->queries[i].name;
+            best = row->name;
         }
     }
     return best;
 }
 
-static bool is_known(const struct operation *o, struct text name)
+static void refuse_unknown(struct call *call, struct text name)
 {
-    for (size_t i = 0; i < OPERATION_QUERIES && o->queries[i].name != NULL; i++) {
-        if (text_equals(name, text_of(o->queries[i].name))) {
-            return true;
-        }
-    }
-    return false;
+    const char *hint = nearest(call->operation, name);
+
+    reply_problem(call, 400, "bad-parameter", "There is no parameter %.*s here%s%s%s.",
+                  TEXT_ARGS(name), hint != NULL ? "; did you mean " : "", hint != NULL ? hint : "",
+                  hint != NULL ? "?" : "");
 }
 
 bool query_check(struct call *call)
@@ -89,19 +90,21 @@ bool query_check(struct call *call)
     struct text rest = call->head.query;
     struct text name;
     struct text value;
+    unsigned seen = 0;
 
-    if (call->operation->is_open || rest.at == NULL) {
-        return true;
-    }
-    while (next(call, &rest, &name, &value)) {
-        if (is_known(call->operation, name)) {
-            continue;
+    while (rest.at != NULL && next(call, &rest, &name, &value)) {
+        const struct operation_parameter_row *row =
+            operation_find_parameter(call->operation, name);
+        if (row == NULL) {
+            refuse_unknown(call, name);
+            return false;
         }
-        const char *hint = nearest(call->operation, name);
-        reply_problem(call, 400, "bad-parameter", "There is no parameter %.*s here%s%s%s.",
-                      TEXT_ARGS(name), hint != NULL ? "; did you mean " : "",
-                      hint != NULL ? hint : "", hint != NULL ? "?" : "");
-        return false;
+        if ((seen & row->bit) != 0) {
+            reply_problem(call, 400, "bad-parameter", "The parameter %s is there twice.",
+                          row->name);
+            return false;
+        }
+        seen |= row->bit;
     }
     return true;
 }
@@ -139,18 +142,21 @@ bool call_query_number(struct call *call, const char *name, uint64_t min, uint64
     return true;
 }
 
-bool call_query_duration(struct call *call, const char *name, int64_t max_ms, int64_t *ms_out)
+bool call_query_duration(struct call *call, const char *name, int64_t min_ms, int64_t max_ms,
+                         int64_t *ms_out)
 {
     struct text t = call_query(call, name);
+    char least[TEXT_NUMBER_SIZE];
     char most[TEXT_NUMBER_SIZE];
     int64_t ms;
 
     if (t.at == NULL) {
         return true;
     }
-    if (!text_parse_duration(t, &ms) || ms < 0 || ms > max_ms) {
+    if (!text_parse_duration(t, &ms) || ms < min_ms || ms > max_ms) {
         reply_problem(call, 400, "bad-parameter",
-                      "%s must be a duration such as \"30s\", at most %.*s, got \"%.*s\".", name,
+                      "%s must be a duration between %.*s and %.*s, got \"%.*s\".", name,
+                      TEXT_ARGS(text_print_duration(min_ms, least)),
                       TEXT_ARGS(text_print_duration(max_ms, most)), TEXT_ARGS(t));
         return false;
     }
@@ -174,6 +180,19 @@ bool call_query_bool(struct call *call, const char *name, bool *value_out)
         return true;
     }
     reply_problem(call, 400, "bad-parameter", "%s must be true or false, got \"%.*s\".", name,
+                  TEXT_ARGS(t));
+    return false;
+}
+
+bool call_query_fields(struct call *call, bool *only_set_out)
+{
+    struct text t = call_query(call, "fields");
+
+    *only_set_out = text_equals(t, TEXT_OF("set"));
+    if (t.at == NULL || *only_set_out || text_equals(t, TEXT_OF("all"))) {
+        return true;
+    }
+    reply_problem(call, 400, "bad-parameter", "fields must be set or all, got \"%.*s\".",
                   TEXT_ARGS(t));
     return false;
 }

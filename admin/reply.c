@@ -46,13 +46,20 @@ void reply_json(struct call *call, unsigned status)
     reply_content(call, status, "application/json");
 }
 
-void reply_stream(struct call *call, const char *content_type, call_produce_fn *produce)
+void reply_empty_object(struct call *call, unsigned status)
+{
+    builder_clear(&call->out);
+    builder_add(&call->out, TEXT_OF("{}"));
+    reply_json(call, status);
+}
+
+void reply_stream(struct call *call, unsigned status, call_produce_fn *produce)
 {
     MUST(!call->is_replied);
-    call->reply.status = 200;
+    call->reply.status = status;
     call->reply.framing = BODY_CHUNKED;
     call->produce = produce;
-    reply_header(call, "Content-Type", text_of(content_type));
+    reply_header(call, "Content-Type", TEXT_OF("application/json"));
     call_send(call);
 }
 
@@ -95,6 +102,31 @@ void reply_problem(struct call *call, unsigned status, const char *type, const c
         .request_id = call->request_id,
     };
     print_problem(call, &p);
+}
+
+void reply_problem_names(struct call *call, unsigned status, const char *type,
+                         const struct reply_names *names, struct text detail)
+{
+    struct builder list;
+
+    builder_init(&list, 1 << 20);
+    for (size_t i = 0; i < names->count; i++) {
+        builder_add_byte(&list, i == 0 ? '[' : ',');
+        builder_add_json(&list, names->items[i]);
+    }
+    builder_add(&list, names->count == 0 ? TEXT_OF("[]") : TEXT_OF("]"));
+    struct problem_json_member member = { .name = text_of(names->member),
+                                          .json = builder_text(&list) };
+    struct problem_json p = {
+        .type = problem_type(call, type),
+        .status = status,
+        .detail = detail,
+        .request_id = call->request_id,
+        .members = &member,
+        .member_count = 1,
+    };
+    print_problem(call, &p);
+    builder_fini(&list);
 }
 
 void reply_problems(struct call *call, unsigned status, const char *type, const char *detail,

@@ -18,8 +18,11 @@ void reply_json(struct call *call, unsigned status);
 /* Anything else that was printed into call->out. */
 void reply_content(struct call *call, unsigned status, const char *content_type);
 
-/* 200 with a body produced piece by piece. */
-void reply_stream(struct call *call, const char *content_type, call_produce_fn *produce);
+/* JSON that is produced piece by piece. */
+void reply_stream(struct call *call, unsigned status, call_produce_fn *produce);
+
+/* A body `{}`. */
+void reply_empty_object(struct call *call, unsigned status);
 
 /* 204 */
 void reply_empty(struct call *call);
@@ -27,6 +30,15 @@ void reply_empty(struct call *call);
 /* application/problem+json with a sentence. `type` is the last part of the problem's URI. */
 void reply_problem(struct call *call, unsigned status, const char *type, const char *format, ...)
     PRINTF_LIKE(4, 5);
+
+/* The same with a list of names as a further member. */
+struct reply_names {
+    const char *member; /* "referred_by" */
+    const struct text *items;
+    size_t count;
+};
+void reply_problem_names(struct call *call, unsigned status, const char *type,
+                         const struct reply_names *names, struct text detail);
 
 /* The same with all problems found, each with its pointer (422, 400 …). */
 void reply_problems(struct call *call, unsigned status, const char *type, const char *detail,
