@@ -62,7 +62,7 @@ CTL_LIBS = $(shell pkg-config --libs $(CTL_PACKAGES)) -lpthread -lm
 find_sources = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-PROGRAM_MAINS := gatewayd/main.c conf/schema_docs.c
+PROGRAM_MAINS := gatewayd/main.c conf/schema_docs.c admin/openapi_print.c
 CTL_SOURCES := $(call find_sources,admin/ctl)
 $(foreach room,$(ROOMS),$(eval $(room)_SOURCES := $(filter-out $(PROGRAM_MAINS) $(CTL_SOURCES),\
     $(call find_sources,$(room)))))
@@ -71,7 +71,8 @@ ROOM_LIBS := $(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(BUILD)/lib$(room)
 PROGRAMS := \
     $(if $(wildcard gatewayd/main.c),$(BUILD)/gatewayd) \
     $(if $(wildcard admin/ctl/gatewayctl.c),$(BUILD)/gatewayctl) \
-    $(if $(wildcard conf/schema_docs.c),$(BUILD)/schema-docs)
+    $(if $(wildcard conf/schema_docs.c),$(BUILD)/schema-docs) \
+    $(if $(wildcard admin/openapi_print.c),$(BUILD)/openapi)
 
 UNIT_SOURCES := $(call find_sources,tests/unit)
 UNIT_TESTS := $(foreach f,$(UNIT_SOURCES),$(if $(filter test_%,$(notdir $(f))),$(f)))
@@ -140,6 +141,10 @@ $(BUILD)/gatewayctl: $(call objects,$(CTL_SOURCES)) $(BUILD)/libconf.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CTL_LIBS)
 
 $(BUILD)/schema-docs: $(call objects,conf/schema_docs.c) $(ROOM_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+
+$(BUILD)/openapi: $(call objects,admin/openapi_print.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
 

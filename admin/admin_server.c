@@ -31,6 +31,7 @@ struct admin_server {
     struct tokens tokens;
     struct tls_server *tls;
     char incarnation[2 * INCARNATION_SIZE + 1];
+    struct list disposals;
     size_t call_count;
     bool is_closed; /* goes with the last call */
 };
@@ -165,6 +166,51 @@ bool admin_server_check(const struct node_config *node, struct problems *ps)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+/* Something that is being freed bit by bit. */
+struct disposal {
+    struct list node;
+    struct loop_slice slice;
+    loop_slice_fn *step;
+    void *arg;
+};
+
+static bool dispose_some(void *arg)
+{
+    struct disposal *d = arg;
+
+    if (d->step(d->arg)) {
+        return true;
+    }
+    loop_slice_stop(&d->slice);
+    list_remove(&d->node);
+    MEM_FREE(&d);
+    return false;
+}
+
+static void dispose_all(struct admin_server *s)
+{
+    LIST_EACH_SAFE (node, next, &s->disposals) {
+        struct disposal *d = LIST_ITEM(node, struct disposal, node);
+        while (dispose_some(d)) {
+        }
+    }
+}
+
+void admin_server_dispose(struct admin_server *s, loop_slice_fn *step, void *arg)
+{
+    struct disposal *d = mem_new(sizeof(*d));
+
+    d->step = step;
+    d->arg = arg;
+    loop_slice_init(&d->slice, s->loop, dispose_some, d);
+    list_add_last(&s->disposals, &d->node);
+    if (s->is_closed) {
+        dispose_all(s);
+    } else {
+        loop_slice_start(&d->slice);
+    }
+}
+
 static void init_http(struct admin_server *s)
 {
     s->http = (struct h1_server){
@@ -193,6 +239,7 @@ struct admin_server *admin_server_new(struct control *control, struct problems *
     s->control = control;
     s->loop = control_loop(control);
     buffer_pool_init(&s->buffers, HEADER_BYTES, BUFFERS_IDLE);
+    list_init(&s->disposals);
     listen_table_init(&s->listeners);
     listen_budget_init(&s->budget, CONNECTIONS_MAX);
     init_http(s);
@@ -227,6 +274,7 @@ void admin_server_free(struct admin_server **server)
     }
     loop_run_once(s->loop, false);
     buffer_pool_fini(&s->buffers);
+    dispose_all(s);
     s->is_closed = true;
     s->call_count++;
     admin_server_remove_call(s);

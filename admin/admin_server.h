@@ -37,6 +37,10 @@ struct text admin_server_date(struct admin_server *server);
 /* 16 hexadecimal digits, another in each process. */
 struct text admin_server_incarnation(const struct admin_server *server);
 
+/* Calls `step` in slices of 2 ms until it answers false: for what takes long to free. At the latest
+ * when the server is freed. */
+void admin_server_dispose(struct admin_server *server, loop_slice_fn *step, void *arg);
+
 /* Each call holds the server up: one that waits for the store may end after the server was freed,
  * which then goes with the last of them. */
 void admin_server_add_call(struct admin_server *server);

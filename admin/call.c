@@ -184,6 +184,17 @@ static bool authenticate(struct call *call)
     return true;
 }
 
+/* Handlers rely on it. False: replied 503. */
+static bool has_store(struct call *call)
+{
+    if (store_get() != NULL) {
+        return true;
+    }
+    reply_header(call, "Retry-After", TEXT_OF("2"));
+    reply_problem(call, 503, "store-away", "The store is not open.");
+    return false;
+}
+
 static bool has_empty_body(const struct call *call)
 {
     return call->head.framing == BODY_NONE ||
@@ -365,7 +376,8 @@ void call_on_request(struct call *call)
         return;
     }
     call->operation = match.operation;
-    if (!match.operation->is_open && !(authenticate(call) && query_check(call))) {
+    if (!match.operation->is_open &&
+        !(authenticate(call) && has_store(call) && query_check(call))) {
         return;
     }
     if (match.operation->body == OPERATION_NO_BODY) {

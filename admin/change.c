@@ -115,11 +115,6 @@ struct change *change_new(struct call *call)
 
     change->call = call;
     change->what = TEXT_OF("resource");
-    if (store_get() == NULL) {
-        reply_header(call, "Retry-After", TEXT_OF(RETRY_AFTER));
-        reply_problem(call, 503, "store-away", "The store is not open yet.");
-        return NULL;
-    }
     if (!read_conditions(change) || !read_parameters(change)) {
         return NULL;
     }

@@ -29,8 +29,7 @@ struct change {
     void *state;            /* the handler's */
 };
 
-/* Reads If-Match, If-None-Match, confirm, wait, timeout and dry_run. NULL: replied 400, or 503
- * while there is no store. */
+/* Reads If-Match, If-None-Match, confirm, wait, timeout and dry_run. NULL: replied 400. */
 MUST_USE struct change *change_new(struct call *call);
 
 /* Holds the call, commits, and answers. */

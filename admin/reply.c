@@ -63,13 +63,23 @@ void reply_stream(struct call *call, unsigned status, call_produce_fn *produce)
     call_send(call);
 }
 
-void reply_empty(struct call *call)
+static void reply_without_body(struct call *call, unsigned status)
 {
     MUST(!call->is_replied);
     builder_clear(&call->out);
-    call->reply.status = 204;
+    call->reply.status = status;
     call->reply.framing = BODY_NONE;
     call_send(call);
+}
+
+void reply_empty(struct call *call)
+{
+    reply_without_body(call, 204);
+}
+
+void reply_not_modified(struct call *call)
+{
+    reply_without_body(call, 304);
 }
 
 /* The URN under which the reference explains the problem. */
@@ -150,4 +160,20 @@ void reply_problems(struct call *call, unsigned status, const char *type, const 
         .error_count = ps->count,
     };
     print_problem(call, &p);
+}
+
+void reply_invalid(struct call *call, const char *pointer, const char *format, ...)
+{
+    char sentence[DETAIL_SIZE];
+    struct problems ps;
+    va_list args;
+
+    va_start(args, format);
+    int length = vsnprintf(sentence, sizeof(sentence), format, args);
+    va_end(args);
+    MUST(length >= 0);
+    problems_init(&ps);
+    problems_add(&ps, (struct place){ .pointer = pointer, .path = "" }, "%s", sentence);
+    reply_problems(call, 422, "invalid", "The body has errors; nothing was done.", &ps);
+    problems_fini(&ps);
 }

@@ -24,8 +24,9 @@ void reply_stream(struct call *call, unsigned status, call_produce_fn *produce);
 /* A body `{}`. */
 void reply_empty_object(struct call *call, unsigned status);
 
-/* 204 */
+/* 204, 304 */
 void reply_empty(struct call *call);
+void reply_not_modified(struct call *call);
 
 /* application/problem+json with a sentence. `type` is the last part of the problem's URI. */
 void reply_problem(struct call *call, unsigned status, const char *type, const char *format, ...)
@@ -39,6 +40,10 @@ struct reply_names {
 };
 void reply_problem_names(struct call *call, unsigned status, const char *type,
                          const struct reply_names *names, struct text detail);
+
+/* 422 with one error. */
+void reply_invalid(struct call *call, const char *pointer, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* The same with all problems found, each with its pointer (422, 400 …). */
 void reply_problems(struct call *call, unsigned status, const char *type, const char *detail,

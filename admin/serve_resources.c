@@ -4,18 +4,15 @@
  * are read from the table of credentials, the rest from the store's sealed set; writing is the same
  * for all.
  */
-#include <stdio.h>
-
 #include "admin/admin_server.h"
 #include "admin/change.h"
 #include "admin/difference.h"
+#include "admin/references.h"
 #include "admin/reply.h"
+#include "admin/requests.h"
 #include "admin/serve.h"
 #include "admin/warnings.h"
 #include "conf/merge.h"
-#include "conf/read_json.h"
-#include "conf/upstream.h"
-#include "admin/references.h"
 #include "gatewayd/route/pattern.h"
 
 #define LIST_DEFAULT 100
@@ -179,7 +176,6 @@ void serve_get_resource(struct call *call)
     struct text tag = store_tag_print(r->tag, printed);
     reply_header(call, "ETag", tag);
     if (is_known(call, tag)) {
-        call->reply.status = 304;
         reply_not_modified(call);
     } else {
         print(r, only_set, &call->out);
@@ -199,23 +195,31 @@ struct write {
     bool only_set;
 };
 
+static void free_write(struct call *call)
+{
+    struct write *w = call->state;
+
+    resource_unref(&w->one.resource);
+}
+
 static void on_written(struct change *change, const struct store_result *r)
 {
     struct call *call = change->call;
     const struct write *w = change->state;
-    struct control *control = admin_server_control(call->server);
     struct warnings warnings;
 
-    MUST(r->resource != NULL);
+    free_write(call);
+    call->on_free = NULL;
     if (change->commit.is_dry_run) {
         difference_reply(change, r);
         return;
     }
+    MUST(r->resource != NULL);
     warnings_init(&warnings, &call->arena);
     if (!text_is_empty(r->behind)) {
         warnings_add_behind(&warnings, r->behind);
     } else if (call->operation->kind == RESOURCE_ROUTE) {
-        warnings_add_route(&warnings, control, w->name);
+        warnings_add_route(&warnings, admin_server_control(call->server), w->name);
     }
     change_tag(change, r->tag);
     print(r->resource, w->only_set, &call->out);
@@ -242,6 +246,8 @@ static struct write *write_new(struct call *call, enum store_change_kind kind)
     };
     change->what = what(call, w->name);
     change->state = w;
+    call->state = w;
+    call->on_free = free_write;
     change->commit.changes = &w->one;
     change->commit.change_count = 1;
     return call_query_fields(call, &w->only_set) ? w : NULL;
@@ -261,27 +267,23 @@ static bool check_name(struct call *call, const struct write *w)
     return false;
 }
 
-/* Also says what would be wrong with references, which the store looks at only in what is well
- * formed: all problems at once. */
-static struct resource *bind(struct call *call, const struct write *w, const struct doc *doc,
-                             struct problems *ps)
+static bool exists(void *arg, enum resource_kind kind, struct text name)
+{
+    (void)arg;
+    return resources_find(store_resources(store_get()), kind, name) != NULL;
+}
+
+/* Also says what is wrong with references, which the store looks at only in what is well formed:
+ * all problems at once. */
+static struct resource *bind(const struct write *w, const struct doc *doc, struct problems *ps)
 {
     struct resource_source source = { .name = w->name };
     struct resource *r = resource_new(w->one.kind, doc, &source, &strict, ps);
 
     if (r == NULL) {
-        references_check(resource_kind_schema(w->one.kind), doc, "", store_resources(store_get()),
-                         ps);
+        references_check(resource_kind_schema(w->one.kind), doc, "", exists, NULL, ps);
     }
-    (void)call;
     return r;
-}
-
-static void free_put(struct call *call)
-{
-    struct write *w = call->state;
-
-    resource_unref(&w->one.resource);
 }
 
 void serve_put_resource(struct call *call)
@@ -293,12 +295,125 @@ void serve_put_resource(struct call *call)
         return;
     }
     problems_init(&ps);
-    w->one.resource = bind(call, w, &w->doc, &ps);
+    w->one.resource = bind(w, &w->doc, &ps);
     if (w->one.resource == NULL) {
         reply_problems(call, 422, "invalid", "The document has errors; nothing was changed.", &ps);
     } else {
         change_commit(w->change, on_written);
-        resource_unref(&w->one.resource);
     }
     problems_fini(&ps);
+}
+
+/* ---- merging ------------------------------------------------------------------------------ */
+
+static struct resource *merge(void *arg, const struct resource *current, struct problems *ps)
+{
+    struct write *w = arg;
+    struct arena *arena = &w->change->call->arena;
+    struct doc before = resource_doc(current, arena);
+    struct doc after = merge_patch(&before, &w->doc, arena);
+
+    return bind(w, &after, ps);
+}
+
+void serve_patch_resource(struct call *call)
+{
+    struct write *w = write_new(call, STORE_EDIT);
+
+    if (w == NULL || !call_doc(call, false, &w->doc) || !check_name(call, w)) {
+        return;
+    }
+    w->one.edit = merge;
+    w->one.edit_arg = w;
+    change_commit(w->change, on_written);
+}
+
+/* ---- one target --------------------------------------------------------------------------- */
+
+/* The target's place in a list of them, or the count. */
+static size_t find_target(const struct doc *targets, struct text address)
+{
+    size_t i = 0;
+
+    while (i < targets->list.count &&
+           !text_equals(doc_find_text(&targets->list.items[i], TEXT_OF("address")), address)) {
+        i++;
+    }
+    return i;
+}
+
+static struct resource *merge_target(void *arg, const struct resource *current, struct problems *ps)
+{
+    struct write *w = arg;
+    struct arena *arena = &w->change->call->arena;
+    struct doc written = resource_doc(current, arena);
+    struct doc doc = doc_copy(&written, arena);
+    const struct doc *targets = doc_find(&doc, TEXT_OF("targets"));
+    struct place place = { .pointer = "", .path = "targets" };
+
+    if (targets == NULL || targets->type != DOC_LIST ||
+        find_target(targets, w->address) == targets->list.count) {
+        problems_add(ps, place, "The target %.*s is not there any more.", TEXT_ARGS(w->address));
+        return NULL;
+    }
+    struct doc *target = &targets->list.items[find_target(targets, w->address)];
+    *target = merge_patch(target, &w->doc, arena);
+    return bind(w, &doc, ps);
+}
+
+static bool has_target(struct call *call, const struct write *w)
+{
+    struct resource *r =
+        resources_find(store_resources(store_get()), RESOURCE_UPSTREAM, w->name);
+
+    if (r == NULL) {
+        reply_problem(call, 404, "not-found", "There is no upstream %.*s.", TEXT_ARGS(w->name));
+        return false;
+    }
+    for (size_t i = 0; i < r->upstream->targets.count; i++) {
+        if (text_equals(r->upstream->targets.items[i].address, w->address)) {
+            return true;
+        }
+    }
+    reply_problem(call, 404, "not-found", "The upstream %.*s has no target %.*s.",
+                  TEXT_ARGS(w->name), TEXT_ARGS(w->address));
+    return false;
+}
+
+void serve_patch_target(struct call *call)
+{
+    struct write *w = write_new(call, STORE_EDIT);
+    struct requests_target_patch patch;
+
+    if (w == NULL || !requests_bind(call, &requests_target_patch_schema, &patch, &w->doc)) {
+        return;
+    }
+    w->address = call_variable(call, "address");
+    if (!has_target(call, w)) {
+        return;
+    }
+    w->one.edit = merge_target;
+    w->one.edit_arg = w;
+    change_commit(w->change, on_written);
+}
+
+/* ---- removing ----------------------------------------------------------------------------- */
+
+static void on_deleted(struct change *change, const struct store_result *r)
+{
+    change->call->on_free = NULL;
+    if (change->commit.is_dry_run) {
+        difference_reply(change, r);
+    } else {
+        change_reply_deleted(change, r);
+    }
+}
+
+void serve_delete_resource(struct call *call)
+{
+    struct write *w = write_new(call, STORE_DELETE);
+
+    if (w != NULL) {
+        change_commit(w->change, on_deleted);
+    }
 }

@@ -152,6 +152,11 @@ static enum credentials_answer find_digest(const struct credentials *c, const st
     return copy_key(c, slot, word, arena, out);
 }
 
+struct digest credentials_digest(const struct credentials *c, struct text key)
+{
+    return key_digest(key, text_from(c->secret, c->secret_length));
+}
+
 /* A foreign key may have been brought as it is (then its digest is under the secret) or as its
  * SHA-256. */
 enum credentials_answer credentials_find(const struct credentials *c, struct turn *turn,
@@ -162,10 +167,9 @@ enum credentials_answer credentials_find(const struct credentials *c, struct tur
     if (form != KEY_OURS && form != KEY_FOREIGN)
         return CREDENTIALS_UNKNOWN;
     turn_enter(turn);
-    struct text secret = text_from(c->secret, c->secret_length);
-    struct digest digest = key_digest(key, secret);
+    struct digest digest = credentials_digest(c, key);
     enum credentials_answer answer = find_digest(c, &digest, now, arena, out);
-    if (answer != CREDENTIALS_UNKNOWN || form == KEY_OURS || text_is_empty(secret))
+    if (answer != CREDENTIALS_UNKNOWN || form == KEY_OURS || c->secret_length == 0)
         return answer;
     digest = key_digest(key, TEXT_EMPTY);
     return find_digest(c, &digest, now, arena, out);

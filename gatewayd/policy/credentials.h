@@ -32,6 +32,9 @@ void credentials_free(struct credentials **c); /* no reader may be left */
 /* The secret of foreign keys (cluster.secret_file); copied. Before any worker reads. */
 void credentials_set_secret(struct credentials *c, struct text secret);
 
+/* Under which a key is kept: key_digest() with the secret that was set. Any thread. */
+struct digest credentials_digest(const struct credentials *c, struct text key);
+
 /* ---- workers ---- */
 
 /* Names a key for as long as it keeps its state: not its slot's next key, not itself revoked. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * serve_node.c - this node: its status, the list of nodes (with the embedded store it is the only
+ * one), draining, replacing its binary.
+ */
+#include "admin/admin_server.h"
+#include "admin/reply.h"
+#include "admin/requests.h"
+#include "admin/serve.h"
+#include "cluster/store.h"
+
+static struct control *control_of(struct call *call)
+{
+    return admin_server_control(call->server);
+}
+
+static void add_text(struct builder *b, const char *name, struct text value)
+{
+    builder_addf(b, ",\"%s\":", name);
+    builder_add_json(b, value);
+}
+
+static void add_time(struct builder *b, const char *name, int64_t ms)
+{
+    char time[TEXT_NUMBER_SIZE];
+
+    text_print_time(ms, time);
+    builder_addf(b, ",\"%s\":\"%s\"", name, time);
+}
+
+static void add_number(struct builder *b, const char *name, uint64_t value)
+{
+    builder_addf(b, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+static void print_conflicts(const struct store_status *status, struct builder *b)
+{
+    if (status->conflict_count == 0) {
+        return;
+    }
+    builder_add(b, TEXT_OF(",\"conflicts\":"));
+    for (size_t i = 0; i < status->conflict_count; i++) {
+        builder_add_byte(b, i == 0 ? '[' : ',');
+        builder_add_u64(b, status->conflicts[i]);
+    }
+    builder_add_byte(b, ']');
+}
+
+static void print_store(struct builder *b)
+{
+    if (store_get() == NULL) {
+        builder_add(b, TEXT_OF(",\"store\":{\"state\":\"away\"}"));
+        return;
+    }
+    struct store_status status = store_status(store_get());
+    builder_addf(b, ",\"store\":{\"kind\":\"%s\",\"state\":\"%s\"", status.kind,
+                 status.is_away ? "away" : "connected");
+    add_time(b, "since", status.since);
+    add_number(b, "staleness_seconds", (uint64_t)status.staleness_ms / 1000);
+    if (!text_is_empty(status.reason)) {
+        add_text(b, "reason", status.reason);
+    }
+    print_conflicts(&status, b);
+    builder_add_byte(b, '}');
+}
+
+static void print_status(struct call *call)
+{
+    struct builder *b = &call->out;
+    struct control_status status = control_status(control_of(call));
+
+    builder_add(b, TEXT_OF("{\"node\":"));
+    builder_add_json(b, control_node(control_of(call))->node);
+    add_text(b, "version", TEXT_OF(GATEWAYD_VERSION));
+    builder_addf(b, ",\"state\":\"%s\"", control_state_name(status.state));
+    if (!text_is_empty(status.reason)) {
+        add_text(b, "reason", status.reason);
+    }
+    add_number(b, "revision", status.revision);
+    add_time(b, "started_at", status.started_at);
+    print_store(b);
+    add_number(b, "connections", status.connections);
+    add_number(b, "exchanges", status.exchanges);
+    add_number(b, "streams", status.streams);
+    add_number(b, "memory_bytes", status.memory_bytes);
+    builder_add_byte(b, '}');
+}
+
+void serve_status(struct call *call)
+{
+    print_status(call);
+    reply_json(call, 200);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------- */
+
+void serve_list_nodes(struct call *call)
+{
+    const struct node_config *node = control_node(control_of(call));
+    struct control_status status = control_status(control_of(call));
+    bool has_advertised = node->cluster != NULL && !text_is_empty(node->cluster->advertise);
+    struct builder *b = &call->out;
+
+    builder_add(b, TEXT_OF("{\"items\":[{\"name\":"));
+    builder_add_json(b, node->node);
+    add_text(b, "incarnation", admin_server_incarnation(call->server));
+    add_text(b, "version", TEXT_OF(GATEWAYD_VERSION));
+    add_text(b, "address", has_advertised ? node->cluster->advertise : node->admin.address);
+    add_time(b, "started_at", status.started_at);
+    add_time(b, "last_seen", call_now(call));
+    builder_addf(b, ",\"state\":\"%s\"", control_state_name(status.state));
+    if (!text_is_empty(status.reason)) {
+        add_text(b, "reason", status.reason);
+    }
+    add_number(b, "revision", status.revision);
+    builder_add(b, TEXT_OF("}]}"));
+    reply_json(call, 200);
+}
+
+void serve_delete_node(struct call *call)
+{
+    struct text name = call_variable(call, "name");
+
+    if (text_equals(name, control_node(control_of(call))->node)) {
+        reply_problem(call, 409, "alive", "The node %.*s is this one, and alive.", TEXT_ARGS(name));
+    } else {
+        reply_problem(call, 404, "not-found", "There is no node %.*s.", TEXT_ARGS(name));
+    }
+}
+
+/* ---- draining ----------------------------------------------------------------------------- */
+
+static void reply_no_listener(struct call *call, struct text address)
+{
+    reply_invalid(call, "/address", "There is no listener with the address or name %.*s.",
+                  TEXT_ARGS(address));
+}
+
+void serve_drain(struct call *call)
+{
+    struct requests_drain request;
+
+    if (!requests_bind(call, &requests_drain_schema, &request, NULL)) {
+        return;
+    }
+    if (!control_drain(control_of(call), request.address)) {
+        reply_no_listener(call, request.address);
+        return;
+    }
+    print_status(call);
+    reply_json(call, 200);
+}
+
+void serve_undrain(struct call *call)
+{
+    struct text address = call_query(call, "address");
+
+    if (!control_undrain(control_of(call), address)) {
+        reply_no_listener(call, address);
+        return;
+    }
+    reply_empty(call);
+}
+
+void serve_upgrade(struct call *call)
+{
+    reply_problem(call, 501, "not-implemented",
+                  "This version cannot replace its running binary; drain it and restart it.");
+}

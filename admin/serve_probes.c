@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_probes.c - what needs no token: liveness, readiness, numbers, the description of the API. */
+#include "admin/admin_server.h"
+#include "admin/openapi.h"
+#include "admin/reply.h"
+#include "admin/serve.h"
+#include "gatewayd/core/metrics.h"
+
+#define PLAIN_TEXT "text/plain; charset=utf-8"
+
+void serve_livez(struct call *call)
+{
+    builder_add(&call->out, TEXT_OF("ok\n"));
+    reply_content(call, 200, PLAIN_TEXT);
+}
+
+void serve_readyz(struct call *call)
+{
+    struct control_status status = control_status(admin_server_control(call->server));
+
+    builder_addf(&call->out, "%s\n", control_state_name(status.state));
+    if (!status.is_ready) {
+        reply_header(call, "Retry-After", TEXT_OF("1"));
+    }
+    reply_content(call, status.is_ready ? 200 : 503, PLAIN_TEXT);
+}
+
+void serve_metrics(struct call *call)
+{
+    metrics_print(&call->out);
+    reply_content(call, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+void serve_openapi(struct call *call)
+{
+    openapi_print(&call->out);
+    reply_content(call, 200, "application/yaml");
+}
