@@ -205,10 +205,16 @@ lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck
 	@tests/lint/run --build $(BUILD)
 
 # The references in the rooms are printed by the tables they describe.
-docs: $(filter %/schema-docs,$(PROGRAMS)) ## write the generated references again
-	$(if $<,$< update conf/README.md)
-docs-check: $(filter %/schema-docs,$(PROGRAMS))
-	$(if $<,@$< check conf/README.md || { echo "conf/README.md is not current: make docs"; exit 1; })
+DOCS := $(filter %/schema-docs %/openapi,$(PROGRAMS))
+docs: $(DOCS) ## write the generated references again
+	$(BUILD)/schema-docs update conf/README.md
+	$(BUILD)/openapi update admin/README.md
+	$(BUILD)/openapi yaml > admin/openapi.yaml
+docs-check: $(DOCS)
+	@$(BUILD)/schema-docs check conf/README.md && \
+	    $(BUILD)/openapi page admin/README.md | cmp -s - admin/README.md && \
+	    $(BUILD)/openapi yaml | cmp -s - admin/openapi.yaml || \
+	    { echo "a generated reference is not current: make docs"; exit 1; }
 
 format: ## clang-format over all C
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -223,7 +223,7 @@ static bool check_content_type(struct call *call)
         }
     }
     reply_problem(call, 415, "unsupported-media-type",
-                  "The body is %.*s; what is read here is %.*s.", TEXT_ARGS(type),
+                  "The body is said to be %.*s; send Content-Type: %.*s.", TEXT_ARGS(type),
                   TEXT_ARGS(accepted[0]));
     return false;
 }

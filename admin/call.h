@@ -47,8 +47,8 @@ struct call {
     struct header items[CALL_HEADERS];
     struct text request_id;
     char request_id_bytes[64];
-    struct text client;   /* where it came from, for the audit log */
-    char author[64];      /* the token's name, for revisions and the audit log; "" without one */
+    struct text client; /* where it came from, for the audit log */
+    char author[64];    /* the token's name, for revisions and the audit log; "" without one */
     enum tokens_role role;
     struct log_scope scope; /* of the audit log's line */
     struct builder body;

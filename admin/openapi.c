@@ -96,7 +96,8 @@ static void print_parameters(const struct operation *o, struct builder *b)
 
 static void print_request(const struct operation *o, struct builder *b)
 {
-    const char *type = o->body == OPERATION_JSON_LINES ? "application/x-ndjson" : "application/json";
+    const char *type =
+        o->body == OPERATION_JSON_LINES ? "application/x-ndjson" : "application/json";
 
     if (o->request == NULL) {
         return;

@@ -24,7 +24,8 @@ static void print_success(const struct operation *o, struct builder *b)
     bool is_first = true;
 
     while (text_cut(&rest, ',', &answer)) {
-        builder_addf(b, "%s%.*s", is_first ? "" : ", ", TEXT_ARGS(text_first(text_trim(answer), 3)));
+        builder_addf(b, "%s%.*s", is_first ? "" : ", ",
+                     TEXT_ARGS(text_first(text_trim(answer), 3)));
         is_first = false;
     }
 }

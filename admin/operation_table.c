@@ -81,18 +81,14 @@ const size_t operation_parameter_count = ARRAY_LENGTH(operation_parameters);
                      "apply.",                                                                     \
           .request = "MergePatch",                                                                 \
           .success = "200 " Component ", 202 " Component },                                        \
-        { .method = METHOD_DELETE,                                                                 \
-          .path = "/v1/" plural "/{name}",                                                         \
-          .role = (least),                                                                         \
-          .kind = RESOURCE_##KIND,                                                                 \
-          .has_conditions = true,                                                                  \
-          .is_change = true,                                                                       \
-          .queries = OPERATION_DRY_RUN | OPERATION_WRITES,                                         \
-          .handle = serve_delete_resource,                                                         \
-          .id = "delete" Component,                                                                \
-          .tag = plural,                                                                           \
-          .summary = "Removes the " singular "; 409 names what still needs it.",                   \
-          .success = "202 Empty, 204" }
+    {                                                                                              \
+        .method = METHOD_DELETE, .path = "/v1/" plural "/{name}", .role = (least),                 \
+        .kind = RESOURCE_##KIND, .has_conditions = true, .is_change = true,                        \
+        .queries = OPERATION_DRY_RUN | OPERATION_WRITES, .handle = serve_delete_resource,          \
+        .id = "delete" Component, .tag = plural,                                                   \
+        .summary = "Removes the " singular "; 409 names what still needs it.",                     \
+        .success = "202 Empty, 204"                                                                \
+    }
 
 const struct operation operations[] = {
     RESOURCES(UPSTREAM, "upstreams", "upstream", "Upstream", TOKENS_ADMIN),

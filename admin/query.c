@@ -80,9 +80,9 @@ static void refuse_unknown(struct call *call, struct text name)
 {
     const char *hint = nearest(call->operation, name);
 
-    reply_problem(call, 400, "bad-parameter", "There is no parameter %.*s here%s%s%s.",
+    reply_problem(call, 400, "bad-parameter", "There is no parameter %.*s here%s%s%s",
                   TEXT_ARGS(name), hint != NULL ? "; did you mean " : "", hint != NULL ? hint : "",
-                  hint != NULL ? "?" : "");
+                  hint != NULL ? "?" : ".");
 }
 
 bool query_check(struct call *call)
@@ -93,8 +93,7 @@ bool query_check(struct call *call)
     unsigned seen = 0;
 
     while (rest.at != NULL && next(call, &rest, &name, &value)) {
-        const struct operation_parameter_row *row =
-            operation_find_parameter(call->operation, name);
+        const struct operation_parameter_row *row = operation_find_parameter(call->operation, name);
         if (row == NULL) {
             refuse_unknown(call, name);
             return false;

@@ -2,15 +2,12 @@
 /* references.c - see references.h. */
 #include "admin/references.h"
 
-#include <stdio.h>
-
 #include "conf/schema.h"
-
-#define POINTER_SIZE 512
 
 struct checking {
     references_exists_fn *exists;
     void *arg;
+    struct arena arena; /* pointers */
     struct problems *ps;
 };
 
@@ -34,10 +31,8 @@ static void check_list(struct checking *c, const struct schema *schema, const st
                        const char *pointer)
 {
     for (size_t i = 0; list->type == DOC_LIST && i < list->list.count; i++) {
-        char item[POINTER_SIZE];
-
-        (void)snprintf(item, sizeof(item), "%s/%zu", pointer, i);
-        check_object(c, schema, &list->list.items[i], item);
+        check_object(c, schema, &list->list.items[i],
+                     arena_print(&c->arena, "%s/%zu", pointer, i).at);
     }
 }
 
@@ -59,11 +54,9 @@ static void check_object(struct checking *c, const struct schema *schema, const 
     for (size_t i = 0; i < schema->count; i++) {
         const struct field *field = &schema->fields[i];
         const struct doc *value = doc_find(doc, text_of(field->name));
-        char member[POINTER_SIZE];
 
         if (value != NULL) {
-            (void)snprintf(member, sizeof(member), "%s/%s", pointer, field->name);
-            check_field(c, field, value, member);
+            check_field(c, field, value, arena_print(&c->arena, "%s/%s", pointer, field->name).at);
         }
     }
 }
@@ -71,7 +64,9 @@ static void check_object(struct checking *c, const struct schema *schema, const 
 void references_check(const struct schema *schema, const struct doc *doc, const char *pointer,
                       references_exists_fn *exists, void *arg, struct problems *ps)
 {
-    struct checking c = { exists, arg, ps };
+    struct checking c = { .exists = exists, .arg = arg, .ps = ps };
 
+    arena_init(&c.arena, SIZE_MAX);
     check_object(&c, schema, doc, pointer);
+    arena_reset(&c.arena);
 }

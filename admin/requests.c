@@ -104,7 +104,8 @@ static bool check_token(struct text name, struct text value, const struct checks
 /* ---- keys --------------------------------------------------------------------------------- */
 
 #define EXPIRES_AT(st)                                                                             \
-    FIELD_TEXT(st, expires_at, .check = check_time, .summary = "When it ends; never when not set.", \
+    FIELD_TEXT(st, expires_at, .check = check_time,                                                \
+               .summary = "When it ends; never when not set.",                                     \
                .example = "\"2030-01-31T12:00:00Z\"")
 #define SCOPES(st)                                                                                 \
     FIELD_TEXTS(st, scopes, .maximum = SCOPES_MAX, .check = grammar_check_scope,                   \
@@ -151,8 +152,7 @@ static const struct field key_import_fields[] = {
                .example = "\"legacy-0123456789abcdef\""),
     FIELD_TEXT(struct requests_key_import, sha256, .check = check_sha256,
                .summary = "SHA-256 of the key, in hexadecimal.",
-               .example =
-                   "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""),
+               .example = "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""),
     SCOPES(struct requests_key_import),
     EXPIRES_AT(struct requests_key_import),
 };
@@ -246,9 +246,9 @@ const struct schema requests_drain_schema = {
 };
 
 const struct schema *const requests_schemas[] = {
-    &requests_key_schema,          &requests_key_patch_schema, &requests_key_import_schema,
-    &requests_rotate_schema,       &requests_target_patch_schema,
-    &requests_explain_schema,      &requests_drain_schema,
+    &requests_key_schema,    &requests_key_patch_schema,    &requests_key_import_schema,
+    &requests_rotate_schema, &requests_target_patch_schema, &requests_explain_schema,
+    &requests_drain_schema,
 };
 const size_t requests_schema_count = ARRAY_LENGTH(requests_schemas);
 

@@ -67,7 +67,8 @@ static void begin_kind(struct printing *p, struct builder *b)
 {
     enum resource_kind kind = (enum resource_kind)p->kind;
 
-    builder_addf(b, "%s\"%s\":[", kind == RESOURCE_UPSTREAM ? "{" : ",\n", resource_kind_name(kind));
+    builder_addf(b, "%s\"%s\":[", kind == RESOURCE_UPSTREAM ? "{" : ",\n",
+                 resource_kind_name(kind));
     if (kind != RESOURCE_CONSUMER) {
         resources_cursor_init(&p->cursor, p->resources, kind);
     }
@@ -279,8 +280,8 @@ static void reply_errors(struct replacing *r)
         references_check(resource_kind_schema(s->kind), &s->doc, s->pointer, exists, r,
                          &r->problems);
     }
-    reply_problems(r->change->call, 422, "invalid",
-                   "The document has errors; nothing was changed.", &r->problems);
+    reply_problems(r->change->call, 422, "invalid", "The document has errors; nothing was changed.",
+                   &r->problems);
 }
 
 static void on_replaced(struct change *change, const struct store_result *result)
@@ -311,8 +312,8 @@ static bool end_reading(struct replacing *r, bool is_document)
 {
     loop_slice_stop(&r->slice);
     if (!is_document) {
-        reply_problems(r->change->call, 400, "not-json",
-                       "The body is not a document of resources.", &r->problems);
+        reply_problems(r->change->call, 400, "not-json", "The body is not a document of resources.",
+                       &r->problems);
     } else if (!problems_is_empty(&r->problems)) {
         reply_errors(r);
     } else {

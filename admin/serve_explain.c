@@ -192,8 +192,8 @@ static void print_member(const struct doc *full, const char *name, struct builde
 /* Where the winner sends it, and what it asks before. */
 static void print_winner(const struct explaining *e, struct builder *b)
 {
-    static const char *const members[] = { "upstream", "split",   "respond", "redirect",
-                                           "rewrite",  "auth",    "timeout", "max_body" };
+    static const char *const members[] = { "upstream", "split", "respond", "redirect",
+                                           "rewrite",  "auth",  "timeout", "max_body" };
     const struct route_piece *piece = e->candidates[0].route;
     struct doc full = resource_full_doc(piece->resource, &e->call->arena);
 
@@ -263,8 +263,8 @@ void serve_explain(struct call *call)
         builder_add(b, TEXT_OF("{\"outcome\":\"options\",\"status\":204,\"because\":"
                                "\"OPTIONS * is answered by the gateway.\",\"others\":[]}"));
     } else {
-        e->candidates = router_explain(snapshot->router, &e->head, &call->arena, &e->count,
-                                       &e->wrong_method);
+        e->candidates =
+            router_explain(snapshot->router, &e->head, &call->arena, &e->count, &e->wrong_method);
         print_found(e, snapshot->router, b);
     }
     reply_json(call, 200);

@@ -69,8 +69,7 @@ static struct texts copy_scopes(struct arena *arena, struct texts scopes)
     return (struct texts){ items, scopes.count };
 }
 
-static struct digest digest_of(const struct import *import,
-                               const struct requests_key_import *line)
+static struct digest digest_of(const struct import *import, const struct requests_key_import *line)
 {
     struct digest digest = { { 0 } };
 

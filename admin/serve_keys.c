@@ -391,8 +391,7 @@ void serve_patch_key(struct call *call)
     struct doc doc;
     struct changing *changing = changing_new(call, STORE_KEY_CHANGE, &change);
 
-    if (changing == NULL ||
-        !requests_bind(call, &requests_key_patch_schema, &request, &doc)) {
+    if (changing == NULL || !requests_bind(call, &requests_key_patch_schema, &request, &doc)) {
         return;
     }
     static const struct place expires_at = { .pointer = "/expires_at", .path = "expires_at" };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* serve_probes.c - what needs no token: liveness, readiness, numbers, the description of the API. */
+/* serve_probes.c - what needs no token: liveness, readiness, numbers, the description of the API.
+ */
 #include "admin/admin_server.h"
 #include "admin/openapi.h"
 #include "admin/reply.h"

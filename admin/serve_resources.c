@@ -13,6 +13,7 @@
 #include "admin/serve.h"
 #include "admin/warnings.h"
 #include "conf/merge.h"
+#include "conf/upstream.h"
 #include "gatewayd/route/pattern.h"
 
 #define LIST_DEFAULT 100
@@ -261,9 +262,10 @@ static bool check_name(struct call *call, const struct write *w)
     if (name == NULL || name->type != DOC_TEXT || text_equals(name->text, w->name)) {
         return true;
     }
-    reply_problem(call, 409, "name-mismatch",
-                  "The name in the body is \"%.*s\", the address says \"%.*s\"; it may be left out.",
-                  TEXT_ARGS(name->text), TEXT_ARGS(w->name));
+    reply_problem(
+        call, 409, "name-mismatch",
+        "The name in the body is \"%.*s\", the address says \"%.*s\"; it may be left out.",
+        TEXT_ARGS(name->text), TEXT_ARGS(w->name));
     return false;
 }
 
@@ -275,7 +277,8 @@ static bool exists(void *arg, enum resource_kind kind, struct text name)
 
 /* Also says what is wrong with references, which the store looks at only in what is well formed:
  * all problems at once. */
-static struct resource *bind(const struct write *w, const struct doc *doc, struct problems *ps)
+static struct resource *make_resource(const struct write *w, const struct doc *doc,
+                                      struct problems *ps)
 {
     struct resource_source source = { .name = w->name };
     struct resource *r = resource_new(w->one.kind, doc, &source, &strict, ps);
@@ -295,7 +298,7 @@ void serve_put_resource(struct call *call)
         return;
     }
     problems_init(&ps);
-    w->one.resource = bind(w, &w->doc, &ps);
+    w->one.resource = make_resource(w, &w->doc, &ps);
     if (w->one.resource == NULL) {
         reply_problems(call, 422, "invalid", "The document has errors; nothing was changed.", &ps);
     } else {
@@ -313,7 +316,7 @@ static struct resource *merge(void *arg, const struct resource *current, struct 
     struct doc before = resource_doc(current, arena);
     struct doc after = merge_patch(&before, &w->doc, arena);
 
-    return bind(w, &after, ps);
+    return make_resource(w, &after, ps);
 }
 
 void serve_patch_resource(struct call *call)
@@ -358,13 +361,12 @@ static struct resource *merge_target(void *arg, const struct resource *current, 
     }
     struct doc *target = &targets->list.items[find_target(targets, w->address)];
     *target = merge_patch(target, &w->doc, arena);
-    return bind(w, &doc, ps);
+    return make_resource(w, &doc, ps);
 }
 
 static bool has_target(struct call *call, const struct write *w)
 {
-    struct resource *r =
-        resources_find(store_resources(store_get()), RESOURCE_UPSTREAM, w->name);
+    struct resource *r = resources_find(store_resources(store_get()), RESOURCE_UPSTREAM, w->name);
 
     if (r == NULL) {
         reply_problem(call, 404, "not-found", "There is no upstream %.*s.", TEXT_ARGS(w->name));

@@ -273,8 +273,7 @@ void serve_restore_revision(struct call *call)
     if (change == NULL) {
         return;
     }
-    change->what =
-        arena_print(&call->arena, "revision %llu", (unsigned long long)revision);
+    change->what = arena_print(&call->arena, "revision %llu", (unsigned long long)revision);
     change->commit.restores = revision;
     change->commit.condition = change->condition;
     change_commit(change, on_restored);

@@ -63,8 +63,8 @@ void warnings_print_member(const struct warnings *w, struct builder *b)
     }
     MUST(b->length > 0 && b->at[b->length - 1] == '}');
     b->length--;
-    builder_add(b, b->at[b->length - 1] == '{' ? TEXT_OF("\"warnings\":")
-                                               : TEXT_OF(",\"warnings\":"));
+    builder_add(b,
+                b->at[b->length - 1] == '{' ? TEXT_OF("\"warnings\":") : TEXT_OF(",\"warnings\":"));
     warnings_print(w, b);
     builder_add_byte(b, '}');
 }
