@@ -103,7 +103,7 @@ static void tokens_accrue_under_the_hold_as_it_was(void **state)
     struct bucket_ask report = ask_of(1, 0, 0, 0);
     report.want = 0;
     assert_true(ask(report, 0.75));
-    assert_int_equal(answer.left, 35); /* ten were left, and a quarter second makes 25 */
+    assert_int_equal(answer.left, 25); /* none was left, and a quarter second makes 25 */
 }
 
 static void a_hold_that_ended_was_spent_at_its_end(void **state)
