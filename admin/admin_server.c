@@ -98,7 +98,7 @@ static void on_accept(void *arg, int fd, const struct address *peer)
     h1_down_start(&s->http, fd, &facts, s->tls);
 }
 
-static void on_closed(struct h1_server *http)
+static void on_closed(struct h1_server *http, const struct down_peer *peer)
 {
     struct admin_server *s = http->user_data;
 

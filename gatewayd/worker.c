@@ -26,8 +26,9 @@ void worker_forget_connection(struct worker *w)
     stop_if_done(w);
 }
 
-static void on_closed(struct h1_server *s)
+static void on_closed(struct h1_server *s, const struct down_peer *peer)
 {
+    metrics_sub(peer->listener->metrics, METRIC_LISTENER_CONNECTIONS, 1);
     worker_forget_connection(s->user_data);
 }
 
@@ -52,6 +53,7 @@ static void on_accepted(void *arg, int fd, const struct address *peer)
     metrics_add(metrics_node(), METRIC_CONNECTIONS, 1);
     metrics_add(metrics_node(), METRIC_CONNECTIONS_ACCEPTED, 1);
     metrics_add(l->down.metrics, METRIC_LISTENER_ACCEPTED, 1);
+    metrics_add(l->down.metrics, METRIC_LISTENER_CONNECTIONS, 1);
     if (l->has_proxy_protocol)
         worker_await_proxy(l, fd, peer);
     else

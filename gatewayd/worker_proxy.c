@@ -47,6 +47,7 @@ static void drop(struct proxy_wait *p)
     end_wait(p);
     close(p->fd);
     metrics_add(metrics_node(), METRIC_CONNECTIONS_DROPPED, 1);
+    metrics_sub(p->listener->down.metrics, METRIC_LISTENER_CONNECTIONS, 1);
     worker_forget_connection(w);
 }
 

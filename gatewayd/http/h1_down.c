@@ -3,6 +3,7 @@
 #include "gatewayd/http/h1_down_private.h"
 
 #include "conf/base/mem.h"
+#include "gatewayd/core/metrics.h"
 #include "gatewayd/net/tls.h"
 
 /* How long an answer is still worked on after the client ended its side: some do that to say that
@@ -81,7 +82,7 @@ void h1_down_close(struct h1_down *c)
     s->connection_count--;
     loop_bury(s->loop, c, free_connection);
     if (s->on_closed != NULL) {
-        s->on_closed(s);
+        s->on_closed(s, &c->peer);
     }
 }
 
@@ -333,10 +334,27 @@ void h1_down_end_turn(struct h1_down *c)
 
 /* ---- events ------------------------------------------------------------------------------- */
 
+/* Of clients; the admin server's are not among them. */
+static void count_handshake(const struct h1_down *c)
+{
+    if (c->peer.listener == NULL) {
+        return;
+    }
+    if (!socket_is_ready(&c->socket)) {
+        metrics_add(metrics_node(), METRIC_TLS_FAILED, 1);
+        metrics_add(metrics_node(), METRIC_CONNECTIONS_DROPPED, 1);
+    } else if (socket_tls_is_resumed(&c->socket)) {
+        metrics_add(metrics_node(), METRIC_TLS_RESUMED, 1);
+    } else {
+        metrics_add(metrics_node(), METRIC_TLS_HANDSHAKES, 1);
+    }
+}
+
 static void on_ready(void *arg)
 {
     struct h1_down *c = arg;
 
+    count_handshake(c);
     if (!socket_is_ready(&c->socket)) {
         h1_down_close(c);
         return;

@@ -34,9 +34,10 @@ struct h1_server {
     bool is_draining;          /* every answer from now on says Connection: close */
     struct list connections;   /* of struct h1_down, for shutting down and counting */
     size_t connection_count;
-    size_t idle_count;                      /* of them, between requests */
-    uint64_t request_count;                 /* heads read, ever */
-    void (*on_closed)(struct h1_server *s); /* one connection fewer; may be NULL */
+    size_t idle_count;      /* of them, between requests */
+    uint64_t request_count; /* heads read, ever */
+    /* One connection fewer; may be NULL. */
+    void (*on_closed)(struct h1_server *s, const struct down_peer *peer);
     struct pool turns; /* private: one for each request being read or answered */
 };
 
