@@ -102,6 +102,8 @@ static enum disk_result fill(struct frame_reader *r, size_t needed, const char *
 
 static struct text waiting(const struct frame_reader *r)
 {
+    if (r->buffer == NULL)
+        return TEXT_EMPTY;
     return text_from(r->buffer + r->consumed, r->length - r->consumed);
 }
 

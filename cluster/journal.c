@@ -174,6 +174,11 @@ uint64_t journal_size(const struct journal *j)
     return j->size;
 }
 
+uint64_t journal_sealed(const struct journal *j)
+{
+    return j->head.sealed;
+}
+
 const char *journal_why(const struct journal *j)
 {
     return j->why;

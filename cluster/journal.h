@@ -44,6 +44,7 @@ struct entry_id journal_last_id(const struct journal *j);
 uint64_t journal_first_revision(const struct journal *j); /* the oldest that can be read, or 0 */
 struct entry_id journal_cluster_id(const struct journal *j);
 uint64_t journal_size(const struct journal *j);
+uint64_t journal_sealed(const struct journal *j); /* its size when it was compacted last */
 const char *journal_why(const struct journal *j); /* of the last FULL or BROKEN; static */
 
 /* ---- writing ---- */

@@ -17,6 +17,9 @@
 #include "cluster/journal_private.h"
 #include "conf/base/mem.h"
 
+/* Numbers that JSON and Redis can hold. */
+#define REVISION_MOST ((uint64_t)1 << 53)
+
 enum section { SECTION_HISTORY, SECTION_STATE, SECTION_AFTER };
 
 struct journal_scan {
@@ -64,6 +67,8 @@ static enum journal_step damaged(struct journal *j, uint64_t at, const char *wha
 /* NULL, or what is wrong. */
 static const char *follow_entry(struct journal *j, const struct journal_scan *s)
 {
+    if (s->entry_revision > REVISION_MOST)
+        return "a revision is out of range";
     bool is_first = j->index.count == 0;
     if (is_first && s->section == SECTION_HISTORY)
         return s->entry_revision == 0 || s->entry_revision > j->head.base
@@ -115,7 +120,7 @@ static const char *on_part(struct journal *j, struct journal_scan *s)
 
 static const char *on_checkpoint(struct journal *j, struct journal_scan *s)
 {
-    if (s->section != SECTION_HISTORY)
+    if (s->section != SECTION_HISTORY || j->head.base > REVISION_MOST)
         return "a checkpoint stands where none can be";
     if (j->index.count > 0 &&
         (j->last_revision != j->head.base || !entry_id_equals(&j->last_id, &j->head.base_id)))

@@ -142,7 +142,7 @@ static void finish(struct store_embedded *e, bool is_good)
         log_info(&log_store, "journal compacted: %llu bytes were %llu",
                  (unsigned long long)c->journal_size, (unsigned long long)e->journal_size);
         e->journal_size = c->journal_size;
-        e->compact_at = 2 * e->journal_size + growth_of(e);
+        store_embedded_compact_after(e, e->journal_size);
     } else {
         log_warn(&log_store, "the journal cannot be compacted: %s; trying again in a minute",
                  c->why == NULL ? "unknown" : c->why);
@@ -234,8 +234,12 @@ static void start(struct store_embedded *e)
 void store_embedded_compact_init(struct store_embedded *e)
 {
     loop_slice_init(&e->compact_slice, e->settings.loop, on_slice, e);
-    /* What was there at start may be long: it is looked at with the first change. */
-    e->compact_at = 2 * growth_of(e);
+}
+
+/* Worth it when it has more than doubled. */
+void store_embedded_compact_after(struct store_embedded *e, uint64_t size)
+{
+    e->compact_at = 2 * size + growth_of(e);
 }
 
 void store_embedded_compact_consider(struct store_embedded *e)

@@ -295,6 +295,7 @@ bool store_embedded_load(struct store_embedded *e, struct problems *ps)
     e->now.id = journal_last_id(e->journal);
     e->cut = journal_cut(e->journal);
     e->journal_size = journal_size(e->journal);
+    store_embedded_compact_after(e, journal_sealed(e->journal));
     return load_all(e, ps);
 }
 

@@ -244,6 +244,7 @@ enum embedded_step store_embedded_undo_confirm(struct embedded_work *w);
 
 /* store_embedded_compact.c */
 void store_embedded_compact_init(struct store_embedded *e);
+void store_embedded_compact_after(struct store_embedded *e, uint64_t size);
 void store_embedded_compact_consider(struct store_embedded *e); /* starts if it is worth it */
 void store_embedded_compact_stop(struct store_embedded *e);
 
