@@ -172,7 +172,7 @@ void store_embedded_start(struct store_embedded *e, bool publishes)
     if (publishes && e->settings.publish != NULL)
         e->settings.publish(e->settings.arg, e->now.resources, e->now.revision, on_first_published,
                             e);
-    store_embedded_care(e);
+    store_embedded_care_start(e);
     store_embedded_undo_watch(e);
     store_embedded_batch_run(e);
 }

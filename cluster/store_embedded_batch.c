@@ -455,7 +455,6 @@ static bool step_applying(struct store_embedded *e)
         return true;
     list_add_last(&e->publishing, &batch->node);
     e->batch = NULL;
-    store_embedded_care(e);
     store_embedded_compact_consider(e);
     return true;
 }

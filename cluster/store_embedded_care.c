@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_embedded_care.c - keys past their time are taken out of the table, and the table gives
- * memory back.
+ * store_embedded_care.c - keys past their time are taken out of the table, once an hour.
  *
- * Which keys are past their time follows from the clock alone, so it is not journalled: a node
- * that loads them anew takes them out again.
+ * Which keys those are follows from the clock alone, so it is not journalled: a node that loads
+ * them anew takes them out again.
  */
 #include "cluster/store_embedded_private.h"
 
-#define AGAIN_MS ((uint64_t)50)
-#define LOOK_MS  ((uint64_t)3600 * 1000)
+#define LOOK_MS ((uint64_t)3600 * 1000)
 
 /* A revocation is kept until the key would have expired, else for state.tombstones; an expired key
  * as long as that, to be shown. */
@@ -40,14 +38,9 @@ static bool on_slice(void *arg)
 static void on_timer(void *arg)
 {
     struct store_embedded *e = arg;
-    uint64_t now = loop_now_ms(e->settings.loop);
-    if (now - e->tidied_at >= LOOK_MS) {
-        e->tidied_at = now;
-        e->tidy_key = 0;
-        loop_slice_start(&e->tidy_slice);
-    }
-    bool has_more = credentials_tidy(e->settings.credentials);
-    loop_timer_start(&e->care_timer, has_more ? AGAIN_MS : LOOK_MS);
+    e->tidy_key = 0;
+    loop_slice_start(&e->tidy_slice);
+    loop_timer_start(&e->care_timer, LOOK_MS);
 }
 
 void store_embedded_care_init(struct store_embedded *e)
@@ -56,10 +49,9 @@ void store_embedded_care_init(struct store_embedded *e)
     loop_slice_init(&e->tidy_slice, e->settings.loop, on_slice, e);
 }
 
-void store_embedded_care(struct store_embedded *e)
+void store_embedded_care_start(struct store_embedded *e)
 {
-    if (!e->is_stopping)
-        loop_timer_start(&e->care_timer, AGAIN_MS);
+    loop_timer_start(&e->care_timer, 0);
 }
 
 void store_embedded_care_stop(struct store_embedded *e)

@@ -161,8 +161,7 @@ struct store_embedded {
     struct loop_timer confirm_timer;
     struct loop_timer care_timer;
     struct loop_slice tidy_slice;
-    uint64_t tidied_at; /* loop ms, when the last look at tombstones began */
-    uint64_t tidy_key;  /* how far it is */
+    uint64_t tidy_key; /* how far the look at tombstones is */
 
     struct embedded_compaction *compaction; /* NULL: none */
     struct loop_slice compact_slice;
@@ -216,9 +215,9 @@ struct builder *store_embedded_encode_room(struct embedded_parts *parts);
 void store_embedded_encode_finish(struct embedded_parts *parts);
 void store_embedded_encode_free(struct embedded_parts *parts);
 
-/* store_embedded_care.c: what credentials have to give back, tombstones past their time. */
+/* store_embedded_care.c: tombstones past their time. */
 void store_embedded_care_init(struct store_embedded *e);
-void store_embedded_care(struct store_embedded *e); /* something changed */
+void store_embedded_care_start(struct store_embedded *e);
 void store_embedded_care_stop(struct store_embedded *e);
 
 /* store_embedded_batch.c */

@@ -331,6 +331,30 @@ static void a_removed_consumer_leaves_its_revocations(void **state)
     }
 }
 
+/* Revoked long ago, or expired long ago: such keys are forgotten. */
+static void tombstones_do_not_stay_forever(void **state)
+{
+    struct store_story *s = *state;
+    fill(s);
+    struct store_key_change keys[] = {
+        { .change = STORE_KEY_ADD, .id = 20, .consumer = TEXT("carol"), .expires_at = 1000 },
+        { .change = STORE_KEY_ADD, .id = 21, .consumer = TEXT("carol") },
+    };
+    keys[0].digest = store_story_digest(20);
+    keys[1].digest = store_story_digest(21);
+    struct store_commit commit = { .keys = keys, .key_count = 2 };
+    assert_int_equal(store_story_commit(s, &commit), STORE_DONE);
+    assert_int_equal(store_story_revoke(s, 21), STORE_DONE);
+    assert_int_equal(state_of(s, 20), KEY_ACTIVE);
+    store_story_reopen(s);
+    for (int i = 0; i < 20; i++)
+        loop_run_once(s->loop, false);
+    struct credentials_key key;
+    assert_false(credentials_get_key(s->credentials, 20, &key));
+    assert_int_equal(state_of(s, 21), KEY_REVOKED);
+    assert_int_equal(state_of(s, 7), KEY_ACTIVE);
+}
+
 static void an_import_is_all_or_nothing(void **state)
 {
     struct store_story *s = *state;
@@ -796,6 +820,7 @@ int main(void)
         TEST(keys_live_and_die_and_are_remembered),
         TEST(a_key_ends_earlier_only),
         TEST(a_removed_consumer_leaves_its_revocations),
+        TEST(tombstones_do_not_stay_forever),
         TEST(an_import_is_all_or_nothing),
         TEST(writers_that_come_together_share_an_fsync),
         TEST(writers_that_depend_on_each_other_keep_their_order),
