@@ -25,7 +25,7 @@ struct store_embedded;
 typedef void store_embedded_published_fn(void *arg, struct text reason);
 typedef void store_embedded_ended_fn(void *arg);
 
-/* What the store asks of the process; the three hooks may be NULL (then all is done at once). */
+/* What the store asks of the process; the hooks may be NULL (then all is done at once). */
 struct store_embedded_settings {
     struct loop *loop;
     struct mailbox *mailbox;         /* of that loop */
@@ -37,6 +37,8 @@ struct store_embedded_settings {
     /* Calls `done` when the resources are in force. */
     void (*publish)(void *arg, struct resources *resources, uint64_t revision,
                     store_embedded_published_fn *done, void *done_arg);
+    /* What came up to `revision` is in force and needed no publishing. */
+    void (*advance)(void *arg, uint64_t revision);
     /* Ends what began with a revoked key; calls `done` after. */
     void (*end_key)(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg);

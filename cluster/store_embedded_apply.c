@@ -44,6 +44,7 @@ static bool apply_one(struct embedded_work *w)
 
 bool store_embedded_apply_step(struct embedded_batch *batch)
 {
+    const struct store_embedded *e = batch->store;
     LIST_EACH (node, &batch->works) {
         struct embedded_work *w = LIST_ITEM(node, struct embedded_work, node);
         if (!w->is_note && w->written == JOURNAL_DONE && !w->is_applied) {
@@ -52,5 +53,7 @@ bool store_embedded_apply_step(struct embedded_batch *batch)
         }
     }
     batch->is_applied = true;
+    if (!batch->has_resources && batch->revision != 0 && e->settings.advance != NULL)
+        e->settings.advance(e->settings.arg, batch->revision);
     return false;
 }

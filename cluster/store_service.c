@@ -112,6 +112,11 @@ static void publish(void *arg, struct resources *resources, uint64_t revision,
     control_publish(arg, resources, revision, on_published, p);
 }
 
+static void advance(void *arg, uint64_t revision)
+{
+    control_advance(arg, revision);
+}
+
 static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg)
 {
@@ -162,6 +167,7 @@ static bool open_store(struct control *control, struct problems *ps)
         .tombstones = node->state.tombstones,
         .checks = &stored_checks,
         .publish = publish,
+        .advance = advance,
         .end_key = end_key,
         .arg = control,
     };

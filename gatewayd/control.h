@@ -49,6 +49,10 @@ typedef void control_published_fn(void *arg, bool is_in_force, struct text reaso
 void control_publish(struct control *c, struct resources *resources, uint64_t revision,
                      control_published_fn *done, void *arg);
 
+/* What happened up to `revision` since the last control_publish() needs no compiling (consumers,
+ * keys) and is in force. */
+void control_advance(struct control *c, uint64_t revision);
+
 /* The keys with this handle were revoked (credentials_revoke): ends every tunnel and long response
  * that began with it, on every worker. `done` (may be NULL) when every worker has. */
 typedef void control_done_fn(void *arg);

@@ -226,6 +226,20 @@ void control_publish(struct control *c, struct resources *resources, uint64_t re
         begin_next(c);
 }
 
+void control_advance(struct control *c, uint64_t revision)
+{
+    struct control_publishing *p = publishing(c);
+
+    if (p->asked != NULL) {
+        p->asked_revision = revision;
+    } else if (p->phase != CONTROL_PHASE_IDLE) {
+        p->revision = revision;
+    } else if (c->snapshot != NULL && c->behind == NULL) {
+        c->revision = revision;
+        metrics_set(metrics_node(), METRIC_REVISION, c->revision);
+    }
+}
+
 void control_publish_again(struct control *c)
 {
     struct control_publishing *p = publishing(c);

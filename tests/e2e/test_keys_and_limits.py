@@ -141,7 +141,7 @@ def test_optional_auth(node, origin):
 def test_many_keys_in_one_revision_all_or_none(keyed):
     count = scaled(5000, 500)
     before = keyed.status()["revision"]
-    lines = [json.dumps({"consumer": "acme", "sha256": hashlib.sha256(f"imported-key-{i}".encode())
+    lines = [json.dumps({"consumer": "acme", "sha256": hashlib.sha256(f"imported-key-no-{i:06}".encode())
                          .hexdigest()}) for i in range(count)]
     bad = lines + [json.dumps({"consumer": "nobody", "key": "x" * 20})]
     headers = {"Content-Type": "application/x-ndjson"}
@@ -152,7 +152,7 @@ def test_many_keys_in_one_revision_all_or_none(keyed):
     assert answer.status in (200, 201), answer
     assert keyed.status()["revision"] == before + 1
     for i in (0, count // 2, count - 1):
-        assert keyed.get("/", {"X-API-Key": f"imported-key-{i}"}).status == 200
+        assert keyed.get("/", {"X-API-Key": f"imported-key-no-{i:06}"}).status == 200
 
 
 # ---- limits ----

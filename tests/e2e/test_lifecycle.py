@@ -145,6 +145,7 @@ def test_a_full_disk_refuses_writes_and_serves_on(make_node, origin, tmp_path):
                       check=False).returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
+        (small / "state").mkdir(mode=0o700)
         node = make_node(state={"dir": str(small / "state")})
         node.upstream("o", origin)
         node.route("r", "o")
