@@ -312,8 +312,12 @@ enum io socket_start_tls_client(struct socket *s, struct tls_client *tls, struct
     if (result == IO_BROKEN)
         return result;
     result = shake_hands(s);
-    MUST(result != IO_DONE); /* the server has to say something first */
-    return result;
+    if (result != IO_DONE)
+        return result;
+    /* The server was faster than we are: that is told from the loop all the same. */
+    s->state = SOCKET_HANDSHAKING;
+    loop_watch_start_write(&s->watch, on_write_event);
+    return IO_AGAIN;
 }
 
 static void forget(struct socket *s)
