@@ -140,6 +140,11 @@ $(BUILD)/gatewayctl: $(call objects,$(CTL_SOURCES)) $(BUILD)/libconf.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CTL_LIBS)
 
+# For the unit tests of its parts.
+$(BUILD)/libctl.a: $(call objects,$(filter-out %/gatewayctl.c,$(CTL_SOURCES)))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
 $(BUILD)/schema-docs: $(call objects,conf/schema_docs.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
@@ -162,11 +167,15 @@ tsan: ## thread sanitizer, into build-tsan/
 
 ## ---- unit tests --------------------------------------------------------------------------------
 
+# Those of gatewayctl (tests/unit/admin/test_ctl_*.c) see its parts; no room does.
+$(filter $(BUILD)/unit/admin/test_ctl_%,$(UNIT_PROGRAMS)): $(BUILD)/libctl.a
+$(filter $(BUILD)/unit/admin/test_ctl_%,$(UNIT_PROGRAMS)): UNIT_LIBS := $(BUILD)/libctl.a $(CTL_LIBS)
+
 # Shared helpers of unit tests (tests/unit/**/*.c without test_) are linked to every one.
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_SUPPORT)) $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) -lcmocka $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(UNIT_LIBS) $(ROOM_GROUP) -lcmocka $(LIBS)
 
 .PHONY: unit-build unit
 unit-build: all $(UNIT_PROGRAMS) ## every unit test as a program in build/unit/

@@ -182,9 +182,8 @@ static void print_limits(const struct explaining *e, const struct route *route,
 static void print_member(const struct doc *full, const char *name, struct builder *b)
 {
     const struct doc *value = doc_find(full, text_of(name));
-    bool is_empty = value != NULL && value->type == DOC_LIST && value->list.count == 0;
 
-    if (value != NULL && !is_empty) {
+    if (value != NULL) {
         builder_addf(b, ",\"%s\":", name);
         print_json(value, b);
     }

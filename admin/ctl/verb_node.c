@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verb_node.c - nodes: status, nodes, drain, undrain, upgrade. */
+#include <stdio.h>
+
+#include "admin/ctl/command.h"
+#include "admin/ctl/listing.h"
+#include "admin/ctl/table.h"
+#include "admin/ctl/url.h"
+#include "admin/ctl/verb_path.h"
+#include "admin/ctl/verb_rows.h"
+
+#define PRINTED_MAX ((size_t)1 << 20)
+
+enum verb_status verb_status(struct command *c)
+{
+    struct command_reply reply;
+    enum verb_status status;
+
+    if (!command_get(c, TEXT_OF("/v1/status"), &reply, &status))
+        return status;
+    command_print(c, &reply.doc);
+    return VERB_DONE;
+}
+
+/* ---- nodes ---- */
+
+static void add_node(struct table *table, const struct doc *node)
+{
+    struct text state = doc_find_text(node, TEXT_OF("state"));
+    const struct doc *revision = doc_find(node, TEXT_OF("revision"));
+
+    table_add(table, doc_find_text(node, TEXT_OF("name")));
+    table_add_painted(table, state, paint_of_state(state));
+    table_addf(table, "%lld",
+               revision != NULL && revision->type == DOC_INT ? (long long)revision->integer : 0LL);
+    table_add(table, doc_find_text(node, TEXT_OF("version")));
+    table_add(table, doc_find_text(node, TEXT_OF("address")));
+    table_add(table, doc_find_text(node, TEXT_OF("started_at")));
+    table_add(table, doc_find_text(node, TEXT_OF("last_seen")));
+    table_add(table, doc_find_text(node, TEXT_OF("reason")));
+}
+
+static void print_nodes(struct command *c, const struct doc *items)
+{
+    static const char *const titles[] = { "NAME",    "STATE",     "+REVISION", "VERSION", "ADDRESS",
+                                          "STARTED", "LAST SEEN", "REASON",    NULL };
+    struct table table;
+    struct builder b;
+
+    table_init(&table, titles);
+    for (size_t i = 0; i < items->list.count; i++)
+        add_node(&table, &items->list.items[i]);
+    builder_init(&b, PRINTED_MAX);
+    table_print(&table, c->paint, &b);
+    command_flush(&b);
+    builder_fini(&b);
+    table_fini(&table);
+}
+
+enum verb_status verb_nodes(struct command *c)
+{
+    const struct doc *items;
+    struct command_reply reply;
+    enum verb_status status;
+
+    if (!command_get(c, TEXT_OF("/v1/nodes"), &reply, &status))
+        return status;
+    items = doc_find(&reply.doc, TEXT_OF("items"));
+    if (command_is_json(c) || items == NULL || items->type != DOC_LIST)
+        command_print(c, &reply.doc);
+    else if (c->settings.output == SETTINGS_NAMES)
+        listing_print_names(items, "name");
+    else
+        print_nodes(c, items);
+    return VERB_DONE;
+}
+
+enum verb_status verb_nodes_forget(struct command *c)
+{
+    const char *name = args_word(c->args, 0);
+    struct http_request request;
+    struct command_reply reply;
+    enum verb_status status;
+    struct builder path;
+
+    verb_path_begin(&path, "nodes", name);
+    request = command_write(c, "DELETE", command_take(c, &path), NULL);
+    if (!command_call(c, &request, &reply, &status))
+        return status;
+    (void)printf("node %s forgotten\n", name);
+    return VERB_DONE;
+}
+
+/* ---- draining and replacing ---- */
+
+enum verb_status verb_drain(struct command *c)
+{
+    const char *address = c->args->values[OPTION_ADDRESS];
+    struct doc body = doc_object();
+    struct http_request request;
+    struct command_reply reply;
+    enum verb_status status;
+
+    if (address != NULL)
+        doc_add(&body, &c->arena, TEXT_OF("address"), doc_text(text_of(address)));
+    request = command_write(c, "POST", TEXT_OF("/v1/drain"), &body);
+    if (!command_call(c, &request, &reply, &status))
+        return status;
+    if (command_is_json(c))
+        command_print(c, &reply.doc);
+    else
+        (void)printf("%s is draining: it is not ready, and answers say Connection: close.\n",
+                     address == NULL ? "The node" : address);
+    return VERB_DONE;
+}
+
+enum verb_status verb_undrain(struct command *c)
+{
+    const char *address = c->args->values[OPTION_ADDRESS];
+    struct http_request request;
+    struct command_reply reply;
+    enum verb_status status;
+    struct builder path;
+
+    verb_path_begin(&path, "drain", NULL);
+    if (address != NULL)
+        url_add_query(&path, "address", text_of(address));
+    request = command_write(c, "DELETE", command_take(c, &path), NULL);
+    if (!command_call(c, &request, &reply, &status))
+        return status;
+    if (!command_is_json(c))
+        (void)printf("%s is ready again.\n", address == NULL ? "The node" : address);
+    return VERB_DONE;
+}
+
+enum verb_status verb_upgrade(struct command *c)
+{
+    struct http_request request = command_write(c, "POST", TEXT_OF("/v1/upgrade"), NULL);
+    struct command_reply reply;
+    enum verb_status status;
+
+    request.seconds = 120;
+    if (!command_call(c, &request, &reply, &status))
+        return status;
+    command_print(c, &reply.doc);
+    return VERB_DONE;
+}
