@@ -340,6 +340,7 @@ struct control *control_new(struct node_config *node, const char *file)
     metrics_start(c->worker_count);
     metrics_name_vector(METRIC_FAILURES, failure_names(), FAILURE_COUNT);
     c->loop = loop_new("control");
+    loop_measure(c->loop, LOOP_CONTROL);
     c->mailbox = mailbox_new(c->loop);
     c->turns = turns_new(c->worker_count);
     c->credentials = credentials_new(c->turns);

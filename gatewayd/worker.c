@@ -170,6 +170,7 @@ static void *run(void *arg)
     struct worker *w = arg;
 
     metrics_use_slot(w->settings.number + 1);
+    loop_measure(w->loop, LOOP_WORKER);
     pthread_setname_np(pthread_self(), w->name);
     loop_run(w->loop);
     socket_stop_lingering();

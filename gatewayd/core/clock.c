@@ -24,6 +24,11 @@ uint64_t clock_read_ms(void)
     return read_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
+uint64_t clock_read_cpu_ns(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t clock_read_wall_us(void)
 {
     return (int64_t)(read_ns(CLOCK_REALTIME) / 1000);

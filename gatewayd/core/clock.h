@@ -57,4 +57,7 @@ uint64_t clock_read_ms(void);
 int64_t clock_read_wall_ms(void);
 int64_t clock_read_wall_us(void);
 
+/* Processor time of the calling thread; a system call. */
+uint64_t clock_read_cpu_ns(void);
+
 #endif

@@ -85,6 +85,8 @@ void loop_begin_turn(struct loop *loop)
     loop->in_turn = true;
     atomic_fetch_add(&loop->turns, 1);
     clock_update(&loop->clock);
+    if (LIKELY(loop->pace.kind != LOOP_UNMEASURED))
+        loop_pace_begin(loop);
 }
 
 static void run_tasks(struct loop *loop)
@@ -129,6 +131,8 @@ static void end_turn(struct loop *loop)
     run_tasks(loop);
     run_slices(loop);
     free_buried(loop);
+    if (LIKELY(loop->pace.kind != LOOP_UNMEASURED))
+        loop_pace_end(loop);
     loop->in_turn = false;
     uint64_t turns = atomic_load_explicit(&loop->turns, memory_order_relaxed);
     atomic_store_explicit(&loop->turns, turns + 1, memory_order_release);

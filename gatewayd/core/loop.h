@@ -34,6 +34,15 @@ struct loop_burial {
     loop_fn *free_fn;
 };
 
+/* How long turns take, if somebody wants to know. */
+enum loop_kind { LOOP_UNMEASURED, LOOP_WORKER, LOOP_CONTROL };
+
+struct loop_pace {
+    enum loop_kind kind;
+    uint64_t seen_ns; /* when .cpu_ns was read */
+    uint64_t cpu_ns;  /* processor time of the thread then: no later than this turn began */
+};
+
 /* Read .clock (or loop_now_ms and friends); the rest is loop.c's. */
 struct loop {
     struct clock clock;
@@ -42,6 +51,7 @@ struct loop {
     _Atomic uint64_t turns; /* odd: awake, even: asleep */
     bool in_turn;
     bool stopping;
+    struct loop_pace pace;
     struct list tasks;
     struct list slices;
     struct loop_burial *burials;
@@ -60,6 +70,9 @@ struct loop *loop_new(const char *name);
 
 /* After loop_run has returned; everything started on it must have been stopped. */
 void loop_free(struct loop **loop);
+
+/* Its turns are counted in the node's metrics (gatewayd_loop_*) from now on. */
+void loop_measure(struct loop *loop, enum loop_kind kind);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
