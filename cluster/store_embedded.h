@@ -39,6 +39,8 @@ struct store_embedded_settings {
                     store_embedded_published_fn *done, void *done_arg);
     /* What came up to `revision` is in force and needed no publishing. */
     void (*advance)(void *arg, uint64_t revision);
+    /* This revision is applied; it changed no resources. */
+    void (*pass)(void *arg, uint64_t revision);
     /* Ends what began with a revoked key; calls `done` after. */
     void (*end_key)(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg);

@@ -453,6 +453,8 @@ static bool step_applying(struct store_embedded *e)
         return false;
     if (batch->has_people && store_embedded_apply_step(batch))
         return true;
+    if (!batch->has_resources && batch->revision != 0 && e->settings.pass != NULL)
+        e->settings.pass(e->settings.arg, batch->revision);
     list_add_last(&e->publishing, &batch->node);
     e->batch = NULL;
     store_embedded_compact_consider(e);

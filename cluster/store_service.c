@@ -117,6 +117,11 @@ static void advance(void *arg, uint64_t revision)
     control_advance(arg, revision);
 }
 
+static void pass(void *arg, uint64_t revision)
+{
+    control_advance(arg, revision);
+}
+
 static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg)
 {
@@ -167,6 +172,7 @@ static bool open_store(struct control *control, struct problems *ps)
         .tombstones = node->state.tombstones,
         .checks = &stored_checks,
         .publish = publish,
+        .pass = pass,
         .advance = advance,
         .end_key = end_key,
         .arg = control,
