@@ -110,6 +110,16 @@ static void audit(struct call *call)
 
 /* ---- before the handler ------------------------------------------------------------------- */
 
+/* What the store or the audit log may need after the client has gone, and its buffer with it. */
+static void keep_target(struct call *call)
+{
+    call->head.method_name = arena_copy(&call->arena, call->head.method_name);
+    call->head.path = arena_copy(&call->arena, call->head.path);
+    if (call->head.query.at != NULL) {
+        call->head.query = arena_copy(&call->arena, call->head.query);
+    }
+}
+
 static void name_request(struct call *call)
 {
     const struct header *given = headers_find(&call->head.headers, HEADER_X_REQUEST_ID);
@@ -363,9 +373,9 @@ static void start_body(struct call *call)
 
 void call_on_request(struct call *call)
 {
-    struct operation_match match = operation_find(call->head.method, call->head.path);
-
+    keep_target(call);
     name_request(call);
+    struct operation_match match = operation_find(call->head.method, call->head.path);
     if (!match.has_path) {
         reply_problem(call, 404, "not-found", "There is nothing at %.*s.",
                       TEXT_ARGS(call->head.path));
@@ -389,6 +399,7 @@ void call_on_request(struct call *call)
 
 void call_on_bad_request(struct call *call, unsigned status, const char *sentence)
 {
+    keep_target(call);
     name_request(call);
     reply_problem(call, status, "bad-request", "%s", sentence);
 }

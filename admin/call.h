@@ -43,7 +43,8 @@ struct call {
     struct down *down; /* NULL: the client is gone */
     const struct operation *operation;
     struct arena arena;
-    struct request_head head;
+    struct request_head head; /* method, path and query stay; headers only while the client is
+                                 there, so not for a call that is held */
     struct header items[CALL_HEADERS];
     struct text request_id;
     char request_id_bytes[64];
