@@ -151,13 +151,18 @@ static const unsigned char *v4_bytes(const struct address *a)
 /* Faster than inet_ntop, which prints through a format; every access record has one of these. */
 static size_t print_v4(const unsigned char bytes[4], char *into)
 {
-    size_t length = 0;
+    char *at = into;
     for (int i = 0; i < 4; i++) {
-        if (i > 0)
-            into[length++] = '.';
-        length += text_print_u64(bytes[i], into + length).length;
+        unsigned value = bytes[i];
+        if (value >= 100)
+            *at++ = (char)('0' + value / 100);
+        if (value >= 10)
+            *at++ = (char)('0' + value / 10 % 10);
+        *at++ = (char)('0' + value % 10);
+        *at++ = '.';
     }
-    return length;
+    *--at = '\0';
+    return (size_t)(at - into);
 }
 
 static size_t print_v6(const struct address *a, char *into)

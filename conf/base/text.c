@@ -63,18 +63,6 @@ bool text_contains(struct text t, struct text needle)
     return t.length >= needle.length && memmem(t.at, t.length, needle.at, needle.length) != NULL;
 }
 
-struct text text_skip(struct text t, size_t start)
-{
-    if (start > t.length)
-        return TEXT_EMPTY;
-    return start == 0 ? t : text_from(t.at + start, t.length - start);
-}
-
-struct text text_first(struct text t, size_t length)
-{
-    return text_from(t.at, length < t.length ? length : t.length);
-}
-
 bool text_cut(struct text *rest, char separator, struct text *piece_out)
 {
     if (rest->at == NULL)

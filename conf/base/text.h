@@ -64,8 +64,17 @@ size_t text_find_byte(struct text t, char byte);
 bool text_contains(struct text t, struct text needle);
 
 /* From `start` to the end; a start past the end gives the empty text. */
-struct text text_skip(struct text t, size_t start);
-struct text text_first(struct text t, size_t length);
+static inline struct text text_skip(struct text t, size_t start)
+{
+    if (start > t.length)
+        return TEXT_EMPTY;
+    return start == 0 ? t : text_from(t.at + start, t.length - start);
+}
+
+static inline struct text text_first(struct text t, size_t length)
+{
+    return text_from(t.at, length < t.length ? length : t.length);
+}
 
 /* Takes what stands before the first `separator` off the front of *rest. False when *rest is
  * used up (an empty *rest gives one empty piece first: "a,,b" has three, "" has one). Start with

@@ -7,6 +7,8 @@
 
 #include <time.h>
 
+#define WALL_NS 500000
+
 static uint64_t read_ns(clockid_t id)
 {
     struct timespec t;
@@ -48,6 +50,10 @@ void clock_init(struct clock *c)
 void clock_update(struct clock *c)
 {
     c->ns = clock_read_ns();
+    /* Its milliseconds need no second reading more often than that. */
+    if (c->ns - c->wall_read_ns < WALL_NS)
+        return;
+    c->wall_read_ns = c->ns;
     c->wall_ms = clock_read_wall_ms();
 }
 

@@ -13,15 +13,16 @@
 #define CLOCK_DATE_LENGTH 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
 struct clock {
-    uint64_t ns;     /* monotonic, when the turn began */
-    int64_t wall_ms; /* when the turn began */
-    int64_t date_at; /* the second .date was printed for */
+    uint64_t ns;           /* monotonic, when the turn began */
+    int64_t wall_ms;       /* half a millisecond old at most */
+    uint64_t wall_read_ns; /* when that was */
+    int64_t date_at;       /* the second .date was printed for */
     char date[CLOCK_DATE_LENGTH + 1];
 };
 
 void clock_init(struct clock *c);
 
-/* Reads both clocks; the loop does it once per turn. */
+/* Reads the monotonic clock, and the other one now and then; the loop does it once per turn. */
 void clock_update(struct clock *c);
 
 static inline uint64_t clock_ns(const struct clock *c)

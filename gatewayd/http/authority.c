@@ -49,28 +49,42 @@ static enum refusal parse_ipv6(struct text t, struct arena *arena, struct author
     return rest.at[0] == ':' ? parse_port(text_skip(rest, 1), a) : REFUSAL_HOST_INVALID;
 }
 
+/* Four decimal numbers below 256, none with a zero in front. The labels are not empty and the last
+ * one is a number. */
+static bool is_ipv4(struct text t)
+{
+    unsigned dots = 0, value = 0, digits = 0;
+    for (size_t i = 0; i < t.length; i++) {
+        if (t.at[i] == '.') {
+            dots++;
+            value = digits = 0;
+            continue;
+        }
+        if (!chars_is(t.at[i], CHARS_DIGIT) || (digits > 0 && value == 0))
+            return false;
+        value = value * 10 + (unsigned)(t.at[i] - '0');
+        digits++;
+        if (value > 255)
+            return false;
+    }
+    return dots == 3;
+}
+
 /* No empty label; and what ends in a number is an IPv4 address, whole and decimal. */
 static bool is_host(struct text t)
 {
-    struct text last = t;
+    bool is_number = false, is_empty = true;
     for (size_t i = 0; i < t.length; i++) {
-        if (t.at[i] != '.')
+        if (t.at[i] == '.') {
+            if (is_empty)
+                return false;
+            is_empty = true;
             continue;
-        if (i == (size_t)(last.at - t.at))
-            return false;
-        last = text_skip(t, i + 1);
+        }
+        is_number = (is_empty || is_number) && chars_is(t.at[i], CHARS_DIGIT);
+        is_empty = false;
     }
-    if (last.length == 0)
-        return false;
-    if (chars_skip(last.at, last.at + last.length, CHARS_DIGIT) != last.at + last.length)
-        return true;
-    char bare[INET_ADDRSTRLEN];
-    struct in_addr address;
-    if (t.length >= sizeof(bare))
-        return false;
-    memcpy(bare, t.at, t.length);
-    bare[t.length] = '\0';
-    return inet_pton(AF_INET, bare, &address) == 1;
+    return !is_empty && (!is_number || is_ipv4(t));
 }
 
 static enum refusal lower(struct text *host, struct arena *arena)

@@ -87,6 +87,25 @@ static inline const char *chars_skip_value(const char *at, const char *end)
     return at;
 }
 
+/* The first ':' of the 32 bytes at `at`, or NULL: there is none, or fewer than 32 bytes are left
+ * and looking at single bytes would not be faster. */
+static inline const char *chars_find_colon(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i colon = _mm_set1_epi8(':');
+    for (const char *stop = at + 32; at < stop && end - at >= 16; at += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, colon));
+        if (found != 0)
+            return at + __builtin_ctz(found);
+    }
+#else
+    (void)at;
+    (void)end;
+#endif
+    return NULL;
+}
+
 /* The first byte that may not stand in a target (so: the space behind it, or worse), or `end`. */
 static inline const char *chars_skip_target(const char *at, const char *end)
 {

@@ -45,6 +45,7 @@ enum h1_parse h1_head_wait(const struct text visible, const struct h1_limits *li
 struct line {
     struct text name; /* empty: the empty line */
     struct text value;
+    enum header_id id;
     const char *next;     /* H1_DONE: behind the line */
     enum refusal refusal; /* H1_BAD */
 };
@@ -104,17 +105,17 @@ static enum h1_parse resume_value(struct h1_cursor *cursor, struct text visible,
 {
     const char *name = visible.at + cursor->line, *start = visible.at + cursor->colon;
     line->name = text_from(name, (size_t)(start - 1 - name));
+    line->id = header_id_find(line->name);
     return parse_value(cursor, visible, start, visible.at + cursor->scanned, line);
 }
 
-static inline enum h1_parse parse_line(struct h1_cursor *cursor, struct text visible,
-                                       struct line *line)
+/* Any line, from wherever it was left. */
+static enum h1_parse parse_line(struct h1_cursor *cursor, struct text visible, struct line *line)
 {
     const char *start = visible.at + cursor->line, *end = visible.at + visible.length;
-    if (UNLIKELY(cursor->colon > cursor->line))
+    if (cursor->colon > cursor->line)
         return resume_value(cursor, visible, line);
-    const char *from =
-        UNLIKELY(cursor->scanned > cursor->line) ? visible.at + cursor->scanned : start;
+    const char *from = cursor->scanned > cursor->line ? visible.at + cursor->scanned : start;
     const char *at = chars_skip(from, end, CHARS_TOKEN);
     if (UNLIKELY(at == end)) {
         cursor->scanned = visible.length;
@@ -125,6 +126,7 @@ static inline enum h1_parse parse_line(struct h1_cursor *cursor, struct text vis
         return parse_line_end(at, end, line);
     if (UNLIKELY(*at != ':' || at == start))
         return refuse_name(start, at, line);
+    line->id = header_id_find(line->name);
     return parse_value(cursor, visible, at + 1, at + 1, line);
 }
 
@@ -140,12 +142,12 @@ static enum refusal refuse_repeated(enum header_id id)
     return REFUSAL_SINGLETON_REPEATED;
 }
 
-static inline enum refusal add_line(struct h1_cursor *cursor, const struct line *line,
-                                    const struct h1_limits *limits, struct headers *headers)
+static enum refusal add_line(struct h1_cursor *cursor, const struct line *line,
+                             const struct h1_limits *limits, struct headers *headers)
 {
     if (UNLIKELY(++cursor->count > limits->headers))
         return REFUSAL_TOO_MANY_HEADERS;
-    enum header_id id = header_id_find(line->name);
+    enum header_id id = line->id;
     if (UNLIKELY(id != HEADER_OTHER && headers_has(headers, id) &&
                  (header_id_flags(id) & (HEADER_SINGLETON | HEADER_FRAMING)) != 0))
         return refuse_repeated(id);
@@ -154,10 +156,53 @@ static inline enum refusal add_line(struct h1_cursor *cursor, const struct line 
     return REFUSAL_NONE;
 }
 
+/* Whether such a line is fine where the names in `headers` stand already. */
+static inline bool may_add(const struct headers *headers, enum header_id id)
+{
+    return !headers_has(headers, id) || id == HEADER_OTHER ||
+           (header_id_flags(id) & (HEADER_SINGLETON | HEADER_FRAMING)) == 0;
+}
+
+/* Takes lines for as long as each is complete and has nothing unusual about it; the first other one
+ * is left to parse_line. A well-known name needs no look at its single bytes. */
+static void take_plain_lines(struct h1_cursor *cursor, struct text visible,
+                             const struct h1_limits *limits, struct headers *headers)
+{
+    const char *at = visible.at + cursor->line, *end = visible.at + visible.length;
+    unsigned count = cursor->count;
+    while (at < end && count < limits->headers) {
+        const char *colon = chars_find_colon(at, end);
+        if (colon == NULL)
+            break;
+        struct text name = text_from(at, (size_t)(colon - at));
+        enum header_id id = header_id_find(name);
+        if (id == HEADER_OTHER && (colon == at || chars_skip(at, colon, CHARS_TOKEN) != colon))
+            break;
+        if (UNLIKELY(!may_add(headers, id)))
+            break;
+        const char *value = colon + 1;
+        const char *stop = chars_skip_value(value, end);
+        if (UNLIKELY(end - stop < 2 || stop[0] != '\r' || stop[1] != '\n'))
+            break;
+        at = stop + 2;
+        while (value < stop && (*value == ' ' || *value == '\t'))
+            value++;
+        while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
+            stop--;
+        if (UNLIKELY(!headers_add(headers, id, name, text_from(value, (size_t)(stop - value)))))
+            break;
+        count++;
+        cursor->line = (size_t)(at - visible.at);
+    }
+    cursor->count = count;
+}
+
 enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text visible,
                                     const struct h1_limits *limits, struct headers *headers,
                                     enum refusal *refusal_out)
 {
+    if (LIKELY(cursor->colon <= cursor->line && cursor->scanned <= cursor->line))
+        take_plain_lines(cursor, visible, limits, headers);
     for (;;) {
         struct line line = { .refusal = REFUSAL_NONE };
         enum h1_parse parsed = parse_line(cursor, visible, &line);
@@ -216,14 +261,14 @@ enum refusal h1_head_parse_framing(const struct headers *headers, bool is_1_0,
     return REFUSAL_NONE;
 }
 
-/* The bit of an option, or 0 for the name of a field. */
+/* The bit of an option, or 0 for the name of a field. Their lengths differ. */
 static unsigned option_bit(struct text option)
 {
-    if (text_equals_nocase(option, TEXT_OF("close")))
-        return H1_OPTION_CLOSE;
-    if (text_equals_nocase(option, TEXT_OF("keep-alive")))
+    if (option.length == 10 && text_equals_nocase(option, TEXT_OF("keep-alive")))
         return H1_OPTION_KEEP_ALIVE;
-    if (text_equals_nocase(option, TEXT_OF("upgrade")))
+    if (option.length == 5 && text_equals_nocase(option, TEXT_OF("close")))
+        return H1_OPTION_CLOSE;
+    if (option.length == 7 && text_equals_nocase(option, TEXT_OF("upgrade")))
         return H1_OPTION_UPGRADE;
     return 0;
 }
@@ -240,6 +285,11 @@ enum refusal h1_head_parse_connection(struct headers *headers, unsigned *options
     const struct header *h = headers_find(headers, HEADER_CONNECTION);
     for (; h != NULL; h = headers_find_next(headers, h)) {
         struct text rest = h->value, option;
+        unsigned whole = option_bit(h->value);
+        if (LIKELY(whole != 0)) {
+            options |= whole;
+            continue;
+        }
         while (text_cut(&rest, ',', &option)) {
             if (++count > CONNECTION_OPTIONS_MAX)
                 return REFUSAL_CONNECTION_OPTIONS;

@@ -35,6 +35,11 @@ static enum h1_parse refuse(struct h1_response *p, enum refusal r)
 static enum h1_parse parse_fixed(struct h1_response *p, const char *at, size_t length)
 {
     static const char form[] = "HTTP/1.v ddd";
+    if (LIKELY(length >= sizeof(form) - 1 && memcmp(at, "HTTP/1.1 200", 12) == 0)) {
+        p->head->version = HTTP_1_1;
+        p->head->status = 200;
+        return H1_DONE;
+    }
     for (size_t i = 0; i < length && i < sizeof(form) - 1; i++) {
         bool is_right = form[i] == 'v'   ? at[i] == '0' || at[i] == '1'
                         : form[i] == 'd' ? chars_is(at[i], CHARS_DIGIT)

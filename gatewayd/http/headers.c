@@ -121,15 +121,6 @@ void headers_init(struct headers *f, struct header *items, unsigned capacity)
     *f = (struct headers){ .items = items, .capacity = capacity };
 }
 
-bool headers_add(struct headers *f, enum header_id id, struct text name, struct text value)
-{
-    if (f->count == f->capacity)
-        return false;
-    f->items[f->count++] = (struct header){ .name = name, .value = value, .id = id };
-    f->present[id >> 6] |= UINT64_C(1) << (id & 63);
-    return true;
-}
-
 bool headers_add_named(struct headers *f, struct text name, struct text value)
 {
     return headers_add(f, header_id_find(name), name, value);

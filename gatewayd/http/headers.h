@@ -47,8 +47,15 @@ struct headers {
 void headers_init(struct headers *f, struct header *items, unsigned capacity);
 
 /* False when full. `id` must be header_id_find(name). */
-MUST_USE bool headers_add(struct headers *f, enum header_id id, struct text name,
-                          struct text value);
+MUST_USE static inline bool headers_add(struct headers *f, enum header_id id, struct text name,
+                                        struct text value)
+{
+    if (UNLIKELY(f->count == f->capacity))
+        return false;
+    f->items[f->count++] = (struct header){ .name = name, .value = value, .id = id };
+    f->present[id >> 6] |= UINT64_C(1) << (id & 63);
+    return true;
+}
 
 /* The same, finding the id. */
 MUST_USE bool headers_add_named(struct headers *f, struct text name, struct text value);

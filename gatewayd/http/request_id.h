@@ -16,6 +16,9 @@
 /* Prints a new one into `into`, without NUL. */
 struct text request_id_print_new(char into[REQUEST_ID_SIZE]);
 
+/* Random bits as sixteen hex digits, in no particular order. */
+void request_id_print_bits(uint64_t bits, char into[16]);
+
 /* 1 to REQUEST_ID_MAX letters, digits and "-_.:/+=@": safe in logs, headers and documents. */
 bool request_id_is_valid(struct text t);
 

@@ -58,17 +58,23 @@ bool traceparent_parse(struct text value, struct traceparent *traceparent_out)
     return true;
 }
 
+/* An id of zeros is none. */
+static uint64_t random_not_zero(void)
+{
+    uint64_t bits;
+    do {
+        bits = request_id_random();
+    } while (bits == 0);
+    return bits;
+}
+
 struct text traceparent_print_new(char into[TRACEPARENT_SIZE])
 {
-    char ids[2 * REQUEST_ID_SIZE];
-    do {
-        request_id_print_new(ids);
-        request_id_print_new(ids + REQUEST_ID_SIZE);
-    } while (!is_id(text_from(ids, 32)) || !is_id(text_from(ids + 32, 16)));
     memcpy(into, "00-", 3);
-    memcpy(into + TRACE_AT, ids, 32);
+    request_id_print_bits(random_not_zero(), into + TRACE_AT);
+    request_id_print_bits(request_id_random(), into + TRACE_AT + 16);
     into[35] = '-';
-    memcpy(into + PARENT_AT, ids + 32, 16);
+    request_id_print_bits(random_not_zero(), into + PARENT_AT);
     memcpy(into + 52, "-00", 3);
     return text_from(into, TRACEPARENT_SIZE);
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gatewayd/net/socket_call.h"
 #include "gatewayd/net/socket_private.h"
 #include "gatewayd/net/tls_stream.h"
 
@@ -395,7 +396,7 @@ static enum io receive(struct socket *s, void *into, size_t size, int flags, siz
 {
     ssize_t n;
     do {
-        n = recv(s->watch.fd, into, size, flags);
+        n = socket_call_recv(s->watch.fd, into, size, flags);
     } while (UNLIKELY(n < 0 && errno == EINTR));
     s->read_ended = n < (ssize_t)size;
     if (LIKELY(n > 0)) {
@@ -437,7 +438,8 @@ static enum io send_plain(struct socket *s, const struct iovec *iov, unsigned co
     struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = count };
     ssize_t n;
     do {
-        n = sendmsg(s->watch.fd, &message, MSG_NOSIGNAL);
+        n = count == 1 ? socket_call_send(s->watch.fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+                       : socket_call_sendmsg(s->watch.fd, &message, MSG_NOSIGNAL);
     } while (UNLIKELY(n < 0 && errno == EINTR));
     if (LIKELY(n >= 0)) {
         *written_out = (size_t)n;
