@@ -145,7 +145,7 @@ static void refuse_method(struct call *call, unsigned allowed)
         }
     }
     reply_header(call, "Allow", builder_text(&b));
-    reply_problem(call, 405, "method-not-allowed", "%.*s is not served at this path, but %.*s.",
+    reply_problem(call, 405, "method-not-allowed", "%.*s is not served at this path; %.*s is.",
                   TEXT_ARGS(call->head.method_name), TEXT_ARGS(builder_text(&b)));
     builder_fini(&b);
 }

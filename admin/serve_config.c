@@ -160,6 +160,7 @@ struct replacing {
                                             and there may be a million */
     struct suspect *suspects;
     size_t suspect_count;
+    size_t looked_at; /* of the changes, for what they refer to */
 };
 
 /* One step of freeing; false: all is gone. */
@@ -272,6 +273,21 @@ static bool exists(void *arg, enum resource_kind kind, struct text name)
     return kind == RESOURCE_CONSUMER || map_find(&r->names[kind], name) != NULL;
 }
 
+struct looking {
+    struct replacing *r;
+    const struct place *place;
+};
+
+static void look_at(void *arg, enum resource_kind kind, struct text name)
+{
+    const struct looking *looking = arg;
+
+    if (!exists(looking->r, kind, name)) {
+        problems_add(&looking->r->problems, *looking->place, "The %s %.*s does not exist.",
+                     resource_kind_singular(kind), TEXT_ARGS(name));
+    }
+}
+
 static void reply_errors(struct replacing *r)
 {
     for (size_t i = 0; i < r->suspect_count; i++) {
@@ -282,6 +298,22 @@ static void reply_errors(struct replacing *r)
     }
     reply_problems(r->change->call, 422, "invalid", "The document has errors; nothing was changed.",
                    &r->problems);
+}
+
+/* There are errors, so the store is not asked: what the well-formed ones refer to is looked at
+ * here, one at each step, so that all errors are told at once. */
+static bool look_at_next(void *arg)
+{
+    struct replacing *r = arg;
+
+    if (r->looked_at < r->count && r->problems.dropped == 0) {
+        struct looking looking = { r, &r->places[r->looked_at] };
+        resource_references(r->changes[r->looked_at++].resource, look_at, &looking);
+        return true;
+    }
+    loop_slice_stop(&r->slice);
+    reply_errors(r);
+    return false;
 }
 
 static void on_replaced(struct change *change, const struct store_result *result)
@@ -315,7 +347,9 @@ static bool end_reading(struct replacing *r, bool is_document)
         reply_problems(r->change->call, 400, "not-json", "The body is not a document of resources.",
                        &r->problems);
     } else if (!problems_is_empty(&r->problems)) {
-        reply_errors(r);
+        loop_slice_init(&r->slice, admin_server_loop(r->change->call->server), look_at_next, r);
+        loop_slice_start(&r->slice);
+        return true;
     } else {
         commit(r);
     }

@@ -182,8 +182,9 @@ static void print_limits(const struct explaining *e, const struct route *route,
 static void print_member(const struct doc *full, const char *name, struct builder *b)
 {
     const struct doc *value = doc_find(full, text_of(name));
+    bool is_empty = value != NULL && value->type == DOC_LIST && value->list.count == 0;
 
-    if (value != NULL) {
+    if (value != NULL && !is_empty) {
         builder_addf(b, ",\"%s\":", name);
         print_json(value, b);
     }

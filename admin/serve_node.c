@@ -66,6 +66,14 @@ static void print_store(struct builder *b)
     builder_add_byte(b, '}');
 }
 
+/* The last revision that this node applies. One that changes keys only is applied without a new
+ * configuration being put in force, so control does not hear of it. */
+static uint64_t applied_revision(const struct control_status *status)
+{
+    return status->state == CONTROL_BEHIND || store_get() == NULL ? status->revision
+                                                                  : store_revision(store_get());
+}
+
 static void print_status(struct call *call)
 {
     struct builder *b = &call->out;
@@ -78,7 +86,7 @@ static void print_status(struct call *call)
     if (!text_is_empty(status.reason)) {
         add_text(b, "reason", status.reason);
     }
-    add_number(b, "revision", status.revision);
+    add_number(b, "revision", applied_revision(&status));
     add_time(b, "started_at", status.started_at);
     print_store(b);
     add_number(b, "connections", status.connections);
@@ -114,7 +122,7 @@ void serve_list_nodes(struct call *call)
     if (!text_is_empty(status.reason)) {
         add_text(b, "reason", status.reason);
     }
-    add_number(b, "revision", status.revision);
+    add_number(b, "revision", applied_revision(&status));
     builder_add(b, TEXT_OF("}]}"));
     reply_json(call, 200);
 }

@@ -275,16 +275,17 @@ static bool exists(void *arg, enum resource_kind kind, struct text name)
     return resources_find(store_resources(store_get()), kind, name) != NULL;
 }
 
-/* Also says what is wrong with references, which the store looks at only in what is well formed:
- * all problems at once. */
+/* What it refers to is looked at here, too, and not only by the store, so that all problems are
+ * found at once, each at its own place. */
 static struct resource *make_resource(const struct write *w, const struct doc *doc,
                                       struct problems *ps)
 {
     struct resource_source source = { .name = w->name };
     struct resource *r = resource_new(w->one.kind, doc, &source, &strict, ps);
 
-    if (r == NULL) {
-        references_check(resource_kind_schema(w->one.kind), doc, "", exists, NULL, ps);
+    references_check(resource_kind_schema(w->one.kind), doc, "", exists, NULL, ps);
+    if (!problems_is_empty(ps)) {
+        resource_unref(&r);
     }
     return r;
 }

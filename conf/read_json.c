@@ -138,3 +138,8 @@ bool read_json_value(struct text json, size_t *at, struct arena *arena, struct p
     *doc_out = doc;
     return true;
 }
+
+const char *read_json_library_version(void)
+{
+    return "jansson " JANSSON_VERSION;
+}

@@ -21,4 +21,7 @@ MUST_USE bool read_json(struct text json, struct arena *arena, struct problems *
 MUST_USE bool read_json_value(struct text json, size_t *at, struct arena *arena,
                               struct problems *ps, struct doc *doc_out);
 
+/* "jansson 2.14". Static. */
+const char *read_json_library_version(void);
+
 #endif

@@ -226,3 +226,12 @@ bool read_libconfig_or_json(const char *file, struct arena *arena, struct proble
         return read_json_file(text, file, arena, ps, doc_out);
     return read_libconfig_text(text, file, arena, ps, doc_out);
 }
+
+#define STRING_OF(x) #x
+#define VALUE_OF(x)  STRING_OF(x)
+
+const char *read_libconfig_library_version(void)
+{
+    return "libconfig " VALUE_OF(LIBCONFIG_VER_MAJOR) "." VALUE_OF(
+        LIBCONFIG_VER_MINOR) "." VALUE_OF(LIBCONFIG_VER_REVISION);
+}

@@ -26,4 +26,7 @@ MUST_USE bool read_libconfig_text(struct text text, const char *file, struct are
 MUST_USE bool read_libconfig_or_json(const char *file, struct arena *arena, struct problems *ps,
                                      struct doc *doc_out);
 
+/* "libconfig 1.5.0". Static. */
+const char *read_libconfig_library_version(void);
+
 #endif

@@ -2,16 +2,15 @@
 /*
  * main.c - the gatewayd program: options, the checked node configuration, logging, and control.
  */
-#include <event2/event.h>
 #include <getopt.h>
-#include <jansson.h>
-#include <libconfig.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "conf/read_json.h"
+#include "conf/read_libconfig.h"
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/log_writer.h"
@@ -63,13 +62,12 @@ static void print_service_versions(void)
 static void print_versions(void)
 {
     printf("gatewayd %s\n", GATEWAYD_VERSION);
-    printf("libevent %s\n", event_get_version());
+    printf("%s\n", loop_library_version());
     printf("%s\n", tls_library_version());
     printf("PCRE2 %s\n", pattern_library_version());
     printf("%s\n", resolve_library_version());
-    printf("jansson %s\n", JANSSON_VERSION);
-    printf("libconfig %d.%d.%d\n", LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR,
-           LIBCONFIG_VER_REVISION);
+    printf("%s\n", read_json_library_version());
+    printf("%s\n", read_libconfig_library_version());
     print_service_versions();
 }
 

@@ -8,6 +8,8 @@
  */
 #include "gatewayd/core/loop.h"
 
+#include <stdio.h>
+
 #include <event2/event.h>
 #include <signal.h>
 
@@ -336,4 +338,12 @@ void loop_signal_stop(struct loop_signal *s)
         return;
     s->is_started = false;
     event_del(&s->event);
+}
+
+const char *loop_library_version(void)
+{
+    static char version[64];
+
+    snprintf(version, sizeof(version), "libevent %s", event_get_version());
+    return version;
 }

@@ -232,4 +232,7 @@ void loop_signal_start(struct loop_signal *s, struct loop *loop, int number, loo
                        void *arg);
 void loop_signal_stop(struct loop_signal *s);
 
+/* "libevent 2.1.12-stable". Static. */
+const char *loop_library_version(void);
+
 #endif
