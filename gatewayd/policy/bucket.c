@@ -231,6 +231,7 @@ struct size {
     int64_t tokens; /* to hold in all */
     int64_t life;
     int64_t again;
+    bool is_scarce;
 };
 
 /* Plenty is given out generously; what is scarce in equal shares, for a short time, and no more
@@ -238,15 +239,16 @@ struct size {
 static struct size size_of(const struct bucket_ask *ask, int64_t left, unsigned asking)
 {
     int64_t share = most(left / asking, left > 0 ? 1 : 0);
-    int64_t need = least(ask->need, share);
+    int64_t need = least(most(ask->need, ask->want > 0 ? 1 : 0), share);
     int64_t near_end = most(1, least(NEAR_END, ask->spec.burst / 2 / asking));
     if (share <= near_end) {
         int64_t tokens = least(share, most(ask->need, ask->want / 10));
-        return (struct size){ tokens, LIFE_SHORT, again_after(&ask->spec, asking) };
+        int64_t again = tokens < share ? 0 : again_after(&ask->spec, asking);
+        return (struct size){ tokens, LIFE_SHORT, again, true };
     }
     if (left > ask->spec.burst / 2)
-        return (struct size){ most(need, least(ask->want, left / 8)), LIFE_LONG, 0 };
-    return (struct size){ most(need, least(ask->want / 100, share / 2)), LIFE_SHORT, 0 };
+        return (struct size){ most(need, least(ask->want, left / 8)), LIFE_LONG, 0, false };
+    return (struct size){ most(need, least(ask->want / 100, share / 2)), LIFE_SHORT, 0, false };
 }
 
 static int64_t next_token(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
@@ -282,7 +284,7 @@ static struct bucket_answer grant(struct bucket *b, const struct bucket_ask *ask
         .left = left - granted,
         .next = next_token(b, spec, now),
         .asking = asking,
-        .is_scarce = size.again > 0,
+        .is_scarce = size.is_scarce,
     };
 }
 

@@ -68,6 +68,7 @@ void lease_init(struct lease *l, const struct limits_local_spec *spec,
     memset(l, 0, sizeof(*l));
     l->spec = spec;
     l->divided = divided;
+    l->used_at = INT64_MIN / 2;
 }
 
 struct bucket_spec lease_divided_spec(const struct bucket_spec *spec, unsigned nodes, int64_t cost)
@@ -238,7 +239,7 @@ static void count_demand(struct lease *l, int64_t now)
 
 static bool is_used(const struct lease *l, int64_t now)
 {
-    return l->used_at > 0 && now - l->used_at < most(SECOND, l->life / 2);
+    return now - l->used_at < most(SECOND, l->life / 2);
 }
 
 /* A busy holder tells what it has spent within a third of the time in which the bucket fills. */
@@ -305,6 +306,8 @@ static int64_t spent_divided(const struct lease *l)
 static void fill_ask(struct lease *l, int64_t now, uint64_t seq, struct bucket_ask *out)
 {
     int64_t need = atomic_exchange(&l->need, 0);
+    if (need > 0)
+        l->used_at = now;
     double want = is_used(l, now) || need > 0 ? l->demand * WANT_TIME : 0;
     *out = (struct bucket_ask){ .spec = *spec_of(l), .seq = seq, .need = need };
     out->want = want > (double)TOKENS_MOST ? TOKENS_MOST : most((int64_t)want, need);
@@ -349,7 +352,8 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     l->refusals = 0;
     set_word(l, a->granted, a->held, l->sent_at + l->life);
     count_demand(l, now);
-    atomic_store(&l->low, (int64_t)(l->demand * LOW_TIME));
+    int64_t low = least((int64_t)(l->demand * LOW_TIME), l->seen_tokens / 2);
+    atomic_store(&l->low, l->seen_tokens > 0 ? low : -1);
     atomic_store(&l->left, a->left);
     atomic_store(&l->next, now + a->next * 1000);
     atomic_store(&l->deny_until, a->ask_again > 0 ? l->sent_at + a->ask_again * 1000 : 0);
@@ -374,6 +378,8 @@ void lease_divide(struct lease *l, struct limits_local_now now)
     atomic_store(&l->own, limits_local_word_of(l->divided, now, left));
     if (whole->kind == LIMIT_QUOTA)
         limits_local_quota(atomic_load(&l->own), &l->divided_start, &l->divided_count);
+    atomic_store(&l->need, 0);
+    l->used_at = now.ns;
     l->is_returning = true;
     l->refusals = 0;
     atomic_store(&l->mode, LEASE_DIVIDED);

@@ -18,28 +18,46 @@
 struct pick {
     const struct limiter_rule *rule;
     struct tally *tally;
+    struct limiter_lease *lease; /* with a port */
+    struct lease_taking taking;  /* with a port */
     struct limits_local_state state;
-    bool denies;
+    enum lease_answer answer;
+    uint32_t answers; /* of the lease, before it was asked */
 };
 
 struct taking {
     struct limiter *l;
+    size_t worker;
     const struct limiter_request *request;
     struct limits_local_now now;
     struct pick *picks;
     size_t count;
 };
 
+static struct limiter_now read_real_clock(void)
+{
+    return (struct limiter_now){ (int64_t)clock_read_ns(), clock_read_wall_ms() };
+}
+
+struct limits_local_now limiter_read_now(const struct limiter *l)
+{
+    return limiter_local_now(l, l->settings.clock());
+}
+
 struct limiter *limiter_new(const struct limiter_settings *settings)
 {
     struct limiter *l = mem_new(sizeof(*l));
     size_t strangers_most = settings->strangers_most;
     l->settings = *settings;
-    l->started = (int64_t)clock_read_ns();
+    if (settings->clock == NULL)
+        l->settings.clock = read_real_clock;
+    l->started = l->settings.clock().monotonic;
     l->tallies =
         tallies_new(settings->turns, strangers_most == 0 ? LIMITER_LOCAL_MOST : strangers_most);
     turns_queue_init(&l->queue, settings->turns);
     map_init(&l->by_identity);
+    if (settings->port != NULL)
+        l->leases = limiter_leases_new(l);
     return l;
 }
 
@@ -48,7 +66,10 @@ void limiter_free(struct limiter **at)
     struct limiter *l = *at;
     if (l == NULL)
         return;
+    l->is_ending = true;
     limiter_families_sweep(l, (struct limiter_now){ 0 });
+    if (l->leases != NULL)
+        limiter_leases_free(l);
     turns_queue_fini(&l->queue);
     tallies_free(&l->tallies);
     limiter_families_fini(l);
@@ -69,6 +90,8 @@ void limiter_count(const struct limiter *l, struct limiter_counts *out)
         .strangers = tallies_strangers(l->tallies),
         .crowded = atomic_load(&l->crowded),
     };
+    if (l->leases != NULL)
+        limiter_leases_count(l, out);
 }
 
 /* ---- one limit ---- */
@@ -93,38 +116,77 @@ static enum limiter_scope scope_of(const struct taking *t, size_t i)
     return i < limiter_set_count(t->request->route) ? LIMITER_ROUTE : LIMITER_PLAN;
 }
 
-typedef enum limits_local_answer step_fn(struct taking *t, struct pick *pick);
-
-static enum limits_local_answer peek(struct taking *t, struct pick *pick)
+static int64_t read_clock(void *arg)
 {
-    return limits_local_peek(&pick->tally->word, &pick->rule->family->spec, t->now,
-                             pick->rule->cost, &pick->state);
+    return limiter_read_now(arg).ns;
 }
 
-static enum limits_local_answer take(struct taking *t, struct pick *pick)
+static enum lease_answer of_local(enum limits_local_answer answer)
 {
-    const struct limits_local_spec *spec = &pick->rule->family->spec;
+    static const enum lease_answer answers[] = {
+        [LIMITS_LOCAL_TAKEN] = LEASE_TAKEN,
+        [LIMITS_LOCAL_EMPTY] = LEASE_EMPTY,
+        [LIMITS_LOCAL_ENDED] = LEASE_GONE,
+    };
+    return answers[answer];
+}
+
+static enum lease_answer use_local(struct taking *t, struct pick *pick, bool is_peek)
+{
+    struct limiter_family *f = pick->rule->family;
+    limits_local_word *word = &pick->tally->word;
+    if (is_peek)
+        return of_local(limits_local_peek(word, &f->spec, t->now, pick->rule->cost, &pick->state));
     enum limits_local_answer answer =
-        limits_local_take(&pick->tally->word, spec, t->now, pick->rule->cost, &pick->state);
-    if (answer == LIMITS_LOCAL_TAKEN && pick->tally != &pick->rule->family->crowd &&
-        limits_local_spec_get(spec)->spec.kind == LIMIT_QUOTA)
+        limits_local_take(word, &f->spec, t->now, pick->rule->cost, &pick->state);
+    if (answer == LIMITS_LOCAL_TAKEN && pick->tally != &f->crowd &&
+        limits_local_spec_get(&f->spec)->spec.kind == LIMIT_QUOTA)
         tallies_mark(t->l->tallies, pick->tally);
+    return of_local(answer);
+}
+
+/* A lease that has ended ends its tally: the next to be found is a new one. */
+static enum lease_answer use_lease(struct taking *t, struct pick *pick, bool is_peek)
+{
+    if (atomic_load(&pick->tally->word) == LIMITS_LOCAL_DEAD)
+        return LEASE_GONE;
+    pick->lease = limiter_lease_get(t->l, pick->rule->family, pick->tally);
+    struct lease *lease = limiter_lease_of(pick->lease);
+    pick->answers = atomic_load(&lease->answers);
+    pick->taking = (struct lease_taking){ .now = t->now, .cost = pick->rule->cost };
+    pick->taking.clock = (struct lease_clock){ read_clock, t->l };
+    enum lease_answer answer =
+        is_peek ? lease_peek(lease, &pick->taking) : lease_take(lease, &pick->taking);
+    pick->state = pick->taking.state;
+    if (answer == LEASE_GONE)
+        atomic_store(&pick->tally->word, LIMITS_LOCAL_DEAD);
+    else if (pick->taking.wants && answer != LEASE_WAIT)
+        limiter_lease_want(pick->lease);
     return answer;
 }
 
+static void give(struct taking *t, struct pick *pick)
+{
+    if (t->l->leases != NULL)
+        lease_give(limiter_lease_of(pick->lease), &pick->taking);
+    else
+        limits_local_give(&pick->tally->word, &pick->rule->family->spec, pick->rule->cost);
+}
+
 /* A bucket that was ended between finding and using it is found again. */
-static bool step(struct taking *t, size_t i, step_fn *fn)
+static bool use(struct taking *t, size_t i, bool is_peek)
 {
     struct pick *pick = &t->picks[i];
-    enum limits_local_answer answer = LIMITS_LOCAL_ENDED;
     for (int n = 0; n < ATTEMPTS; n++) {
-        answer = fn(t, pick);
-        if (answer != LIMITS_LOCAL_ENDED)
+        pick->answer =
+            t->l->leases != NULL ? use_lease(t, pick, is_peek) : use_local(t, pick, is_peek);
+        if (pick->answer != LEASE_GONE)
             break;
         pick->tally = find_tally(t, pick->rule, scope_of(t, i));
     }
-    pick->denies = answer != LIMITS_LOCAL_TAKEN;
-    return !pick->denies;
+    if (pick->answer == LEASE_GONE)
+        pick->answer = LEASE_EMPTY;
+    return pick->answer == LEASE_TAKEN;
 }
 
 /* ---- all of them ---- */
@@ -133,35 +195,54 @@ static bool peek_all(struct taking *t)
 {
     bool is_allowed = true;
     for (size_t i = 0; i < t->count; i++)
-        is_allowed = step(t, i, peek) && is_allowed;
+        is_allowed = use(t, i, true) && is_allowed;
     return is_allowed;
 }
 
 static bool take_all(struct taking *t)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (step(t, i, take))
+        if (use(t, i, false))
             continue;
         while (i-- > 0)
-            limits_local_give(&t->picks[i].tally->word, &t->picks[i].rule->family->spec,
-                              t->picks[i].rule->cost);
+            give(t, &t->picks[i]);
         return false;
     }
     return true;
 }
 
-static bool take_or_look(struct taking *t)
+/* Holds nothing while it waits: for the first that has to hear, though all are asked for. */
+static bool try_wait(struct taking *t)
 {
-    if (t->count == 1)
-        return step(t, 0, take);
-    if (peek_all(t) && take_all(t))
-        return true;
-    /* What denies may have changed while it was looked at: then the last look at it counts. */
-    bool is_denied = false;
-    for (size_t i = 0; i < t->count; i++)
-        is_denied = is_denied || t->picks[i].denies;
-    MUST(is_denied);
-    return false;
+    struct pick *waited_for = NULL;
+    for (size_t i = 0; i < t->count; i++) {
+        struct pick *pick = &t->picks[i];
+        if (pick->answer == LEASE_EMPTY)
+            return false;
+        if (pick->answer == LEASE_WAIT && waited_for == NULL)
+            waited_for = pick;
+    }
+    if (waited_for == NULL || t->request->wait == NULL)
+        return false;
+    for (size_t i = 0; i < t->count; i++) {
+        struct pick *pick = &t->picks[i];
+        if (pick->answer != LEASE_WAIT)
+            continue;
+        lease_wait(limiter_lease_of(pick->lease), pick->rule->cost);
+        if (pick == waited_for)
+            limiter_lease_wait(pick->lease, t->worker, t->request->wait, pick->answers);
+        else
+            limiter_lease_want(pick->lease);
+    }
+    return true;
+}
+
+static enum limiter_verdict take_or_look(struct taking *t)
+{
+    bool is_allowed = t->count == 1 ? use(t, 0, false) : peek_all(t) && take_all(t);
+    if (is_allowed)
+        return LIMITER_ALLOWED;
+    return try_wait(t) ? LIMITER_WAIT : LIMITER_DENIED;
 }
 
 static void choose(struct taking *t, const struct limiter_set *set)
@@ -197,9 +278,9 @@ static struct limiter_item describe(const struct pick *pick, struct limits_local
         .name = pick->rule->name,
         .quota = pick->rule->quota,
         .window = window_of(pick->rule, now),
-        .denied = pick->denies,
+        .denied = pick->answer != LEASE_TAKEN,
     };
-    if (pick->denies) {
+    if (pick->answer != LEASE_TAKEN) {
         item.reset = seconds_up(state->wait_ns);
         item.reset = item.reset > 0 ? item.reset : 1;
         return item;
@@ -252,7 +333,7 @@ enum limiter_verdict limiter_take(struct limiter *l, size_t worker,
                                   struct arena *arena, struct limiter_result *result_out)
 {
     struct pick some[PICKS_ON_STACK];
-    struct taking t = { l, request, limiter_local_now(l, now), some, 0 };
+    struct taking t = { l, worker, request, limiter_local_now(l, now), some, 0 };
     size_t count = limiter_set_count(request->route) + limiter_set_count(request->plan);
     *result_out = (struct limiter_result){ 0 };
     if (count == 0)
@@ -265,7 +346,8 @@ enum limiter_verdict limiter_take(struct limiter *l, size_t worker,
     turn_enter(turns_get(l->settings.turns, worker));
     choose(&t, request->route);
     choose(&t, request->plan);
-    bool is_allowed = take_or_look(&t);
-    tell(&t, items, result_out);
-    return is_allowed ? LIMITER_ALLOWED : LIMITER_DENIED;
+    enum limiter_verdict verdict = take_or_look(&t);
+    if (verdict != LIMITER_WAIT)
+        tell(&t, items, result_out);
+    return verdict;
 }

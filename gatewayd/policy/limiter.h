@@ -24,9 +24,19 @@ struct limiter_set;
 
 #define LIMITER_LOCAL_MOST 100000 /* buckets of subjects that peers choose: addresses, headers */
 
+/* The time of now: monotonic in ns, and ms since the epoch. Monotonic really read now
+ * (clock_read_ns): the time of a long turn's beginning would let in what came during the turn on
+ * top of what the next turn lets in. */
+struct limiter_now {
+    int64_t monotonic;
+    int64_t wall;
+};
+typedef struct limiter_now limiter_clock_fn(void);
+
 struct limiter_settings {
     struct turns *turns;         /* workers: thread i is worker i */
     size_t strangers_most;       /* 0: LIMITER_LOCAL_MOST */
+    size_t workers;              /* 0: as many as turns; others never wait */
     struct limits_port *port;    /* NULL: the buckets are this process's own */
     struct bucket_holder holder; /* with a port: who this process is */
     /* With a port. Runs limiter_on_wanted() on the port's thread; any thread; NULL without. */
@@ -34,6 +44,7 @@ struct limiter_settings {
     /* Runs limiter_on_answered(limiter, worker) on that worker's thread; from the port's. */
     void (*post_answered)(void *arg, size_t worker);
     void *arg;
+    limiter_clock_fn *clock; /* for tests; NULL: clock_read_ns, clock_read_wall_ms */
 };
 
 /* Lifetime: process. */
@@ -67,14 +78,6 @@ struct limiter_who {
     void *arg;
 };
 
-/* The time of now: monotonic in ns, and ms since the epoch. Monotonic really read now
- * (clock_read_ns): the time of a long turn's beginning would let in what came during the turn on
- * top of what the next turn lets in. */
-struct limiter_now {
-    int64_t monotonic;
-    int64_t wall;
-};
-
 enum limiter_verdict {
     LIMITER_ALLOWED,
     LIMITER_DENIED,
@@ -106,7 +109,8 @@ typedef void limiter_answered_fn(struct limiter_wait *wait);
 struct limiter_wait {
     struct list node;
     limiter_answered_fn *on_answered;
-    void *lease;
+    struct limiter_lease *lease; /* waited for; NULL: not waiting */
+    uint32_t answers;            /* it had when it was asked in vain */
 };
 void limiter_wait_init(struct limiter_wait *wait, limiter_answered_fn *on_answered);
 

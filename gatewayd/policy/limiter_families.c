@@ -32,6 +32,7 @@ static struct limiter_family *family_new(struct limiter *l, struct text identity
     f->number = free_number(l);
     f->identity = text_from(mem_copy_text(identity.at, identity.length), identity.length);
     limits_local_spec_init(&f->spec, spec);
+    limits_local_spec_init(&f->divided, spec);
     l->families[f->number] = f;
     map_set(&l->by_identity, f->identity, f);
     return f;
@@ -44,6 +45,7 @@ static void family_free(struct limiter *l, struct limiter_family *f)
     char *identity = (char *)f->identity.at;
     MEM_FREE(&identity);
     limits_local_spec_fini(&f->spec);
+    limits_local_spec_fini(&f->divided);
     MEM_FREE(&f);
 }
 
@@ -114,6 +116,7 @@ static struct limiter_rule compile(struct limiter_set *set, struct text owner,
         .window = window_of(limit),
     };
     atomic_fetch_add(&rule.family->uses, 1);
+    atomic_store(&rule.family->cost, rule.cost);
     return rule;
 }
 
@@ -208,7 +211,9 @@ void limiter_families_sweep(struct limiter *l, struct limiter_now now)
             return;
         }
         struct limiter_family *f = l->families[tally->family];
-        if (limits_local_try_end(&tally->word, &f->spec, local))
+        bool is_over = l->leases != NULL ? limiter_lease_try_remove(l, tally)
+                                         : limits_local_try_end(&tally->word, &f->spec, local);
+        if (is_over)
             tallies_remove(l->tallies, tally);
         else
             f->has_tallies = true;

@@ -7,6 +7,7 @@
 
 #include "conf/base/builder.h"
 #include "conf/base/map.h"
+#include "gatewayd/policy/lease.h"
 #include "gatewayd/policy/limiter.h"
 #include "gatewayd/policy/tallies.h"
 
@@ -18,6 +19,8 @@ struct limiter_family {
     atomic_uint uses;     /* rules of sets */
     struct text identity; /* owned: scope and kind, owner, limit */
     struct limits_local_spec spec;
+    struct limits_local_spec divided; /* with a port: this node's part; written by its thread */
+    _Atomic int64_t cost;
     struct tally crowd; /* those without a tally of their own, counted together */
     /* The keeper's, of its present round. */
     bool was_unused;
@@ -56,6 +59,8 @@ struct limiter {
     uint32_t families_size;
     uint32_t sweep_position;
     _Atomic(struct limiter_set *) dead_sets; /* any thread adds */
+    struct limiter_leases *leases;           /* NULL without a port */
+    bool is_ending;
 };
 
 /* limiter_families.c; control. */
@@ -70,6 +75,33 @@ static inline struct limits_local_now limiter_local_now(const struct limiter *l,
     int64_t ns = now.monotonic - l->started;
     return (struct limits_local_now){ ns > 0 ? ns : 0, now.wall > 0 ? now.wall : 0 };
 }
+
+/* ---- with a port: limiter_leases.c ---- */
+
+struct limiter_lease; /* Lifetime: its tally, and whoever refers to it (counted). */
+
+struct limiter_leases *limiter_leases_new(struct limiter *l);
+void limiter_leases_free(struct limiter *l);
+
+/* Workers, within a turn. The tally's lease; made with it when it is the first look. */
+struct limiter_lease *limiter_lease_get(struct limiter *l, struct limiter_family *f,
+                                        struct tally *tally);
+struct lease *limiter_lease_of(struct limiter_lease *ll);
+
+/* Has its owner look at it, on the port's thread. */
+void limiter_lease_want(struct limiter_lease *ll);
+
+/* Puts the wait on the worker's list; the owner is told. */
+void limiter_lease_wait(struct limiter_lease *ll, size_t worker, struct limiter_wait *wait,
+                        uint32_t answers);
+
+/* The keeper: true if the tally's lease is ended and has been taken care of, so that the tally can
+ * be removed. */
+bool limiter_lease_try_remove(struct limiter *l, struct tally *tally);
+void limiter_leases_count(const struct limiter *l, struct limiter_counts *out);
+
+/* Any thread. */
+struct limits_local_now limiter_read_now(const struct limiter *l);
 
 /* limiter_subject.c: who is counted. The text is in `into` (TALLIES_SUBJECT_MOST bytes). */
 struct text limiter_subject(const struct limiter_rule *rule, enum limiter_scope scope,

@@ -37,7 +37,8 @@ struct limits_port_type {
 
     /* Sends the ask and answers true; `answered` is called later on the same thread exactly once,
      * within the port's timeout. Or false: *answer_out is known at once (often LIMITS_AWAY).
-     * `identity` (at most 256 bytes) and `ask` are copied. */
+     * `identity` (printable, at most 320 bytes) and `ask` are copied; the port fills in not_after
+     * and the server's idea of time. */
     bool (*ask)(struct limits_port *port, struct text identity, const struct bucket_ask *ask,
                 limits_answered_fn *answered, void *arg, struct limits_answer *answer_out);
 };

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limiter_leases.c - leases of many buckets: workers wait for them, the port's thread owns them.
+ *
+ * A worker that wants something puts the lease on a stack and has the port's thread called; a
+ * worker that waits for it leaves a bit in the lease and is called when the owner has heard. The
+ * owner looks at a lease when it is wanted, answered, or when its slot of a wheel comes by.
+ *
+ * A lease is counted by waits, the stack, asks under way and the owner's look. When it has ended,
+ * the keeper removes its tally and frees it once no worker can see it and nobody counts it.
+ */
+#include "conf/base/mem.h"
+#include "gatewayd/policy/limiter_private.h"
+
+#define SLOT_NS  10000000LL
+#define SLOTS    1024
+#define NEW_MOST 1024 /* buckets that wait for the first word of them; the next begin divided */
+
+struct limiter_lease {
+    struct lease lease;
+    struct limiter *limiter;
+    struct limiter_family *family;
+    struct limiter_lease *next_wanted;
+    _Atomic uint32_t uses;
+    _Atomic uint32_t is_wanted;
+    _Atomic uint64_t waiters; /* a bit for each worker, modulo 64 */
+    struct list node;         /* in the wheel; the owner's */
+    bool is_crowd;            /* of a limit's strangers: never ended */
+    size_t length;
+    char identity[];
+};
+
+struct limiter_leases {
+    _Atomic(struct limiter_lease *) wanted;
+    struct list *waits; /* of each worker */
+    size_t workers;
+    _Atomic uint64_t shared;
+    _Atomic uint64_t divided;
+    /* The port's thread's. */
+    struct turns_queue queue;
+    uint64_t seq;
+    unsigned nodes;
+    size_t new_asking;
+    int64_t wheel_at; /* slots before have been looked at */
+    struct list wheel[SLOTS];
+};
+
+struct limiter_leases *limiter_leases_new(struct limiter *l)
+{
+    struct limiter_leases *ls = mem_new(sizeof(*ls));
+    ls->workers = l->settings.workers > 0 ? l->settings.workers : l->settings.turns->count;
+    ls->waits = mem_new_array(ls->workers + 1, sizeof(*ls->waits));
+    for (size_t i = 0; i < ls->workers; i++)
+        list_init(&ls->waits[i]);
+    for (size_t i = 0; i < SLOTS; i++)
+        list_init(&ls->wheel[i]);
+    turns_queue_init(&ls->queue, l->settings.turns);
+    ls->nodes = 1;
+    return ls;
+}
+
+struct lease *limiter_lease_of(struct limiter_lease *ll)
+{
+    return &ll->lease;
+}
+
+/* ---- making and ending ---- */
+
+static struct limiter_lease *lease_new(struct limiter *l, struct limiter_family *f,
+                                       struct tally *tally)
+{
+    bool is_crowd = tally == &f->crowd;
+    struct text subject = is_crowd ? TEXT_OF("*") : tally_subject(tally);
+    struct limiter_lease *ll = mem_new(sizeof(*ll) + LIMITER_IDENTITY_MOST);
+    lease_init(&ll->lease, &f->spec, &f->divided);
+    ll->limiter = l;
+    ll->family = f;
+    ll->is_crowd = is_crowd;
+    list_init(&ll->node);
+    ll->length = f->identity.length + 1 + subject.length;
+    MUST(ll->length <= LIMITER_IDENTITY_MOST);
+    memcpy(ll->identity, f->identity.at, f->identity.length);
+    ll->identity[f->identity.length] = '/';
+    memcpy(ll->identity + f->identity.length + 1, subject.at, subject.length);
+    atomic_fetch_add(&f->uses, 1);
+    return ll;
+}
+
+static void lease_free(struct limiter_lease *ll)
+{
+    atomic_fetch_sub(&ll->family->uses, 1);
+    MEM_FREE(&ll);
+}
+
+struct limiter_lease *limiter_lease_get(struct limiter *l, struct limiter_family *f,
+                                        struct tally *tally)
+{
+    struct lease *found = atomic_load(&tally->lease);
+    if (found == NULL) {
+        struct limiter_lease *made = lease_new(l, f, tally);
+        if (atomic_compare_exchange_strong(&tally->lease, &found, &made->lease))
+            return made;
+        lease_free(made);
+    }
+    return CONTAINER_OF(found, struct limiter_lease, lease);
+}
+
+static void free_unused(void *owner, uint64_t what)
+{
+    struct limiter_lease *ll = owner;
+    if (atomic_load(&ll->uses) == 0 || ll->limiter->is_ending)
+        lease_free(ll);
+    else
+        turns_retire(&ll->limiter->queue, free_unused, ll, 0);
+}
+
+bool limiter_lease_try_remove(struct limiter *l, struct tally *tally)
+{
+    struct lease *lease = atomic_load(&tally->lease);
+    if (lease == NULL || atomic_load(&lease->mode) != LEASE_ENDED)
+        return false;
+    atomic_store(&tally->word, LIMITS_LOCAL_DEAD);
+    turns_retire(&l->queue, free_unused, CONTAINER_OF(lease, struct limiter_lease, lease), 0);
+    return true;
+}
+
+static void free_lease_of(struct tally *tally)
+{
+    struct lease *lease = atomic_exchange(&tally->lease, NULL);
+    if (lease != NULL)
+        lease_free(CONTAINER_OF(lease, struct limiter_lease, lease));
+}
+
+void limiter_leases_free(struct limiter *l)
+{
+    struct tally *tally;
+    uint32_t position = 0;
+    while ((tally = tallies_next(l->tallies, &position)) != NULL)
+        free_lease_of(tally);
+    for (uint32_t i = 0; i < l->families_size; i++) {
+        if (l->families[i] != NULL)
+            free_lease_of(&l->families[i]->crowd);
+    }
+    turns_queue_fini(&l->leases->queue);
+    MEM_FREE(&l->leases->waits);
+    MEM_FREE(&l->leases);
+}
+
+void limiter_leases_count(const struct limiter *l, struct limiter_counts *out)
+{
+    out->leased = atomic_load(&l->leases->shared);
+    out->divided = atomic_load(&l->leases->divided);
+}
+
+/* ---- workers ---- */
+
+void limiter_lease_want(struct limiter_lease *ll)
+{
+    struct limiter *l = ll->limiter;
+    if (atomic_exchange(&ll->is_wanted, 1) != 0)
+        return;
+    atomic_fetch_add(&ll->uses, 1);
+    struct limiter_lease *top = atomic_load(&l->leases->wanted);
+    do {
+        ll->next_wanted = top;
+    } while (!atomic_compare_exchange_weak(&l->leases->wanted, &top, ll));
+    if (top == NULL)
+        l->settings.post_wanted(l->settings.arg);
+}
+
+static uint64_t bit_of(size_t worker)
+{
+    return (uint64_t)1 << worker % 64;
+}
+
+void limiter_wait_init(struct limiter_wait *wait, limiter_answered_fn *on_answered)
+{
+    list_init(&wait->node);
+    wait->on_answered = on_answered;
+    wait->lease = NULL;
+}
+
+void limiter_lease_wait(struct limiter_lease *ll, size_t worker, struct limiter_wait *wait,
+                        uint32_t answers)
+{
+    MUST(wait->lease == NULL && worker < ll->limiter->leases->workers);
+    wait->lease = ll;
+    wait->answers = answers;
+    atomic_fetch_add(&ll->uses, 1);
+    list_add_last(&ll->limiter->leases->waits[worker], &wait->node);
+    atomic_fetch_or(&ll->waiters, bit_of(worker));
+    limiter_lease_want(ll);
+}
+
+void limiter_stop_waiting(struct limiter *l, size_t worker, struct limiter_wait *wait)
+{
+    if (wait->lease == NULL)
+        return;
+    list_remove(&wait->node);
+    atomic_fetch_sub(&wait->lease->uses, 1);
+    wait->lease = NULL;
+}
+
+static bool is_answered(const struct limiter_wait *wait, size_t worker)
+{
+    return atomic_load(&wait->lease->lease.answers) != wait->answers ||
+           (atomic_load(&wait->lease->waiters) & bit_of(worker)) == 0;
+}
+
+/* Those who go on are set aside first: one that goes on may wait again, or stop another. */
+void limiter_on_answered(struct limiter *l, size_t worker)
+{
+    struct list ready;
+    list_init(&ready);
+    LIST_EACH_SAFE (node, following, &l->leases->waits[worker]) {
+        struct limiter_wait *wait = LIST_ITEM(node, struct limiter_wait, node);
+        if (!is_answered(wait, worker))
+            continue;
+        list_remove(node);
+        list_add_last(&ready, node);
+    }
+    while (!list_is_empty(&ready)) {
+        struct limiter_wait *wait = LIST_ITEM(ready.next, struct limiter_wait, node);
+        limiter_stop_waiting(l, worker, wait);
+        wait->on_answered(wait);
+    }
+}
+
+/* ---- the owner ---- */
+
+static void notify(struct limiter_lease *ll)
+{
+    struct limiter *l = ll->limiter;
+    uint64_t waiters = atomic_exchange(&ll->waiters, 0);
+    for (size_t i = 0; waiters != 0 && i < l->leases->workers; i++) {
+        if ((waiters & bit_of(i)) != 0)
+            l->settings.post_answered(l->settings.arg, i);
+    }
+}
+
+static void count_mode(struct limiter_leases *ls, uint8_t mode, int many)
+{
+    if (mode == LEASE_SHARED)
+        atomic_fetch_add(&ls->shared, (uint64_t)many);
+    if (mode == LEASE_DIVIDED)
+        atomic_fetch_add(&ls->divided, (uint64_t)many);
+}
+
+static void changed_mode(struct limiter_lease *ll, uint8_t before)
+{
+    uint8_t after = atomic_load(&ll->lease.mode);
+    if (before == after)
+        return;
+    count_mode(ll->limiter->leases, before, -1);
+    count_mode(ll->limiter->leases, after, 1);
+}
+
+static void schedule(struct limiter_lease *ll, int64_t now, int64_t at)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    int64_t slots = (at - now + SLOT_NS - 1) / SLOT_NS;
+    slots = slots < 1 ? 1 : slots > SLOTS - 2 ? SLOTS - 2 : slots;
+    list_remove(&ll->node);
+    list_add_last(&ls->wheel[(now / SLOT_NS + slots) % SLOTS], &ll->node);
+}
+
+static void free_plain(void *owner, uint64_t what)
+{
+    MEM_FREE(&owner);
+}
+
+static void bring_divided_up_to_date(struct limiter_lease *ll)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    struct limiter_family *f = ll->family;
+    const struct bucket_spec *whole = &limits_local_spec_get(&f->spec)->spec;
+    struct bucket_spec part = lease_divided_spec(whole, ls->nodes, atomic_load(&f->cost));
+    const struct limits_local_numbers *displaced;
+    (void)limits_local_spec_set(&f->divided, &part, &displaced);
+    if (displaced != NULL)
+        turns_retire(&ls->queue, free_plain, (void *)displaced, 0);
+}
+
+static void on_answered(void *arg, uint64_t seq, const struct limits_answer *answer);
+
+static void take_answer(struct limiter_lease *ll, uint64_t seq, const struct limits_answer *answer)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    uint8_t before = atomic_load(&ll->lease.mode);
+    if (answer->nodes > 0)
+        ls->nodes = answer->nodes;
+    if (before == LEASE_NEW)
+        ls->new_asking--;
+    if (answer->outcome == LIMITS_AWAY)
+        bring_divided_up_to_date(ll);
+    if (lease_on_answer(&ll->lease, seq, answer, limiter_read_now(ll->limiter)))
+        notify(ll);
+    changed_mode(ll, before);
+}
+
+/* True: an answer came at once, look again. */
+static bool ask_port(struct limiter_lease *ll, struct bucket_ask *ask)
+{
+    struct limiter *l = ll->limiter;
+    struct limits_port *port = l->settings.port;
+    struct limits_answer answer;
+    l->leases->seq = ask->seq;
+    ask->holder = l->settings.holder;
+    list_remove(&ll->node);
+    if (atomic_load(&ll->lease.mode) == LEASE_NEW)
+        l->leases->new_asking++;
+    atomic_fetch_add(&ll->uses, 1);
+    if (port->type->ask(port, text_from(ll->identity, ll->length), ask, on_answered, ll, &answer))
+        return false;
+    take_answer(ll, ask->seq, &answer);
+    atomic_fetch_sub(&ll->uses, 1);
+    return answer.outcome != LIMITS_REFUSED;
+}
+
+static bool try_end(struct limiter_lease *ll, struct limits_local_now now)
+{
+    uint8_t before = atomic_load(&ll->lease.mode);
+    struct limiter_leases *ls = ll->limiter->leases;
+    list_remove(&ll->node);
+    atomic_fetch_add(&ll->uses, 1);
+    bool is_over = !ll->is_crowd && lease_try_end(&ll->lease, now);
+    if (is_over)
+        count_mode(ls, before, -1);
+    atomic_fetch_sub(&ll->uses, 1); /* the last touch if it is over */
+    return is_over;
+}
+
+static void begin_divided(struct limiter_lease *ll, struct limits_local_now now)
+{
+    uint8_t before = atomic_load(&ll->lease.mode);
+    bring_divided_up_to_date(ll);
+    lease_divide(&ll->lease, now);
+    changed_mode(ll, before);
+    notify(ll);
+}
+
+static void look(struct limiter_lease *ll)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    struct limits_local_now now = limiter_read_now(ll->limiter);
+    struct bucket_ask ask;
+    int64_t next;
+    if (atomic_load(&ll->lease.mode) == LEASE_ENDED)
+        return;
+    if (atomic_load(&ll->lease.mode) == LEASE_NEW && !ll->lease.is_asking &&
+        ls->new_asking >= NEW_MOST)
+        begin_divided(ll, now);
+    while (lease_look(&ll->lease, now, ls->seq + 1, &ask, &next)) {
+        if (!ask_port(ll, &ask) && ll->lease.is_asking)
+            return;
+        if (!ll->lease.is_asking && ll->lease.refusals > 0) {
+            schedule(ll, now.ns, now.ns);
+            return;
+        }
+    }
+    if (!ll->lease.is_asking && !try_end(ll, now))
+        schedule(ll, now.ns, next);
+}
+
+static void on_answered(void *arg, uint64_t seq, const struct limits_answer *answer)
+{
+    struct limiter_lease *ll = arg;
+    take_answer(ll, seq, answer);
+    if (answer->outcome == LIMITS_REFUSED) {
+        int64_t now = limiter_read_now(ll->limiter).ns;
+        schedule(ll, now, now);
+    } else {
+        look(ll);
+    }
+    atomic_fetch_sub(&ll->uses, 1);
+}
+
+void limiter_on_wanted(struct limiter *l)
+{
+    struct limiter_lease *ll = atomic_exchange(&l->leases->wanted, NULL);
+    while (ll != NULL) {
+        struct limiter_lease *following = ll->next_wanted;
+        atomic_store(&ll->is_wanted, 0);
+        look(ll);
+        /* Heard already, or ended: nobody waits for an answer that will not come. */
+        if (!ll->lease.is_asking)
+            notify(ll);
+        atomic_fetch_sub(&ll->uses, 1);
+        ll = following;
+    }
+}
+
+void limiter_tick(struct limiter *l)
+{
+    struct limiter_leases *ls = l->leases;
+    int64_t now = limiter_read_now(l).ns / SLOT_NS;
+    if (ls->wheel_at < now - SLOTS + 1)
+        ls->wheel_at = now - SLOTS + 1;
+    for (; ls->wheel_at <= now; ls->wheel_at++) {
+        struct list *slot = &ls->wheel[ls->wheel_at % SLOTS];
+        struct list due;
+        list_init(&due);
+        while (!list_is_empty(slot)) {
+            struct list *node = slot->next;
+            list_remove(node);
+            list_add_last(&due, node);
+        }
+        while (!list_is_empty(&due)) {
+            struct limiter_lease *ll = LIST_ITEM(due.next, struct limiter_lease, node);
+            list_remove(&ll->node);
+            look(ll);
+        }
+    }
+    (void)turns_tidy(&ls->queue, SIZE_MAX);
+}
