@@ -37,6 +37,18 @@ def config_text(value, indent=""):
     raise TypeError(type(value))
 
 
+class AdminConnection(Connection):
+    def call(self, method, path, body=None, token="admin", headers=()):
+        lines = list(headers.items() if isinstance(headers, dict) else headers)
+        if token is not None:
+            lines.append(("Authorization", f"Bearer {TOKENS.get(token, token)}"))
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            if not any(name.lower() == "content-type" for name, _ in lines):
+                lines.append(("Content-Type", "application/json"))
+        return self.request(method, path, lines, body, host="admin.test")
+
+
 class Node:
     def __init__(self, folder, name="gw-test", **settings):
         self.folder = pathlib.Path(folder)
@@ -160,17 +172,13 @@ class Node:
     def get(self, path, headers=(), **options):
         return self.request("GET", path, headers, **options)
 
+    def admin_connection(self, timeout=20.0):
+        return AdminConnection(("127.0.0.1", self.admin_port), timeout * SLOWNESS)
+
     def admin(self, method, path, body=None, token="admin", headers=(), timeout=20.0):
-        """Calls the admin API; a body that is not bytes goes as JSON."""
-        lines = list(headers.items() if isinstance(headers, dict) else headers)
-        if token is not None:
-            lines.append(("Authorization", f"Bearer {TOKENS.get(token, token)}"))
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-            if not any(name.lower() == "content-type" for name, _ in lines):
-                lines.append(("Content-Type", "application/json"))
-        with Connection(("127.0.0.1", self.admin_port), timeout * SLOWNESS) as connection:
-            return connection.request(method, path, lines, body, host="admin.test")
+        """Calls the admin API on a connection of its own; a body that is not bytes goes as JSON."""
+        with self.admin_connection(timeout) as connection:
+            return connection.call(method, path, body, token, headers)
 
     def put(self, kind, name, body, expect=(200, 201)):
         answer = self.admin("PUT", f"/v1/{kind}/{name}", body)
