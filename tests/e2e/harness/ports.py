@@ -1,16 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Free ports on loopback, disjoint between parallel test processes."""
+"""Free ports on loopback, disjoint between test processes that run at the same time."""
 import itertools
 import os
 import socket
 
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw") or 0)
 # Below the kernel's ephemeral range, so that no outgoing connection takes one meanwhile.
-_candidates = itertools.cycle(range(10000 + _worker * 2000, 10000 + (_worker + 1) * 2000))
+FIRST, END, BLOCK = 10000, 32000, 200
+
+
+def _claim_block():
+    """The first port of a block is kept bound by the process that the block belongs to."""
+    starts = list(range(FIRST, END, BLOCK))
+    turn = os.getpid() % len(starts)
+    for start in starts[turn:] + starts[:turn]:
+        anchor = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            anchor.bind(("127.0.0.1", start))
+            anchor.listen(1)
+        except OSError:
+            anchor.close()
+            continue
+        return anchor, itertools.cycle(range(start + 1, start + BLOCK))
+    raise AssertionError("no free block of ports")
+
+
+_anchor, _candidates = None, None
 
 
 def free_port():
-    for _ in range(2000):
+    global _anchor, _candidates
+    if _candidates is None:
+        _anchor, _candidates = _claim_block()
+    for _ in range(BLOCK):
         port = next(_candidates)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
