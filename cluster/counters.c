@@ -88,8 +88,7 @@ static bool load(struct counters *c, counters_visit_fn *visit, void *arg, struct
     const char *why = NULL;
     if ((uint64_t)st.st_size > c->size && disk_truncate(c->fd, c->size, &why) != DISK_DONE)
         return damaged(c, c->size, why, ps);
-    c->fresh = c->size;
-    return true;
+    return true; /* how much of it is still of use is not known: fresh stays 0 */
 }
 
 static bool create(struct counters *c, struct problems *ps)
