@@ -14,7 +14,7 @@
 #include "conf/base/mem.h"
 #include "conf/read_file.h"
 #include "gatewayd/core/log_writer.h"
-#include "gatewayd/exchange/failure.h"
+#include "gatewayd/exchange/exchange.h"
 #include "gatewayd/notify.h"
 #include "gatewayd/service.h"
 
@@ -111,7 +111,7 @@ static const char *why_behind(const struct control *c)
 
 static enum control_state state_of(const struct control *c)
 {
-    if (c->is_draining)
+    if (control_is_draining(c))
         return CONTROL_DRAINING;
     if (c->snapshot == NULL)
         return CONTROL_STARTING;
@@ -119,7 +119,7 @@ static enum control_state state_of(const struct control *c)
 }
 
 /* Resident pages, from the kernel. */
-static uint64_t memory_bytes(void)
+uint64_t control_memory_bytes(void)
 {
     char line[128];
     FILE *f = fopen("/proc/self/statm", "re");
@@ -150,97 +150,8 @@ struct control_status control_status(const struct control *c)
         .connections = metrics_sum(node, METRIC_CONNECTIONS),
         .exchanges = metrics_sum(node, METRIC_EXCHANGES),
         .streams = metrics_sum(node, METRIC_TUNNELS),
-        .memory_bytes = memory_bytes(),
+        .memory_bytes = control_memory_bytes(),
     };
-}
-
-/* ---- draining ------------------------------------------------------------------------------- */
-
-bool control_drain(struct control *c, struct text address)
-{
-    if (address.length > 0)
-        return false;
-    if (c->is_draining)
-        return true;
-    c->is_draining = true;
-    log_info(&c->log, "draining: not ready any more");
-    notify_send("STATUS=draining");
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_drain(c->workers[i]);
-    return true;
-}
-
-bool control_undrain(struct control *c, struct text address)
-{
-    if (address.length > 0)
-        return false;
-    if (!c->is_draining || c->is_quitting)
-        return true;
-    c->is_draining = false;
-    log_info(&c->log, "no longer draining");
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_undrain(c->workers[i]);
-    return true;
-}
-
-static void on_worker_ended(void *arg)
-{
-    struct control *c = arg;
-
-    MUST(c->workers_running > 0);
-    if (--c->workers_running == 0)
-        loop_stop(c->loop);
-}
-
-void control_quit(struct control *c, int status)
-{
-    if (c->is_quitting)
-        return;
-    c->is_quitting = true;
-    c->is_draining = true;
-    c->exit_status = status;
-    log_info(&c->log, "draining: at most %lld ms for what is in flight, then the end",
-             (long long)c->node->timeouts.drain);
-    notify_send("STOPPING=1");
-    control_publish_stop(c);
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_quit(c->workers[i], c->node->timeouts.drain, on_worker_ended, c);
-}
-
-/* ---- keys ----------------------------------------------------------------------------------- */
-
-struct end_key {
-    unsigned left;
-    control_done_fn *done;
-    void *arg;
-};
-
-static void on_key_ended(void *arg)
-{
-    struct end_key *e = arg;
-
-    if (--e->left > 0)
-        return;
-    if (e->done != NULL)
-        e->done(e->arg);
-    MEM_FREE(&e);
-}
-
-void control_end_key(struct control *c, struct key_handle handle, control_done_fn *done, void *arg)
-{
-    struct end_key *e = mem_new(sizeof(*e));
-
-    *e = (struct end_key){ .left = c->worker_count, .done = done, .arg = arg };
-    if (c->is_quitting) {
-        /* Workers that have ended answer nothing: do not wait for any. */
-        for (unsigned i = 0; i < c->worker_count; i++)
-            worker_end_key(c->workers[i], handle, NULL, NULL);
-        e->left = 1;
-        mailbox_post_call(c->mailbox, on_key_ended, e);
-        return;
-    }
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_end_key(c->workers[i], handle, on_key_ended, e);
 }
 
 /* ---- signals -------------------------------------------------------------------------------- */
@@ -351,6 +262,8 @@ struct control *control_new(struct node_config *node, const char *file)
     listen_budget_init(&c->budget, control_connections_most(node));
     loop_timer_init(&c->care, c->loop, on_care, c);
     control_publish_init(c);
+    metrics_add_source(control_print_metrics, c);
+    must_set_dump(exchange_dump);
     return c;
 }
 
@@ -393,6 +306,11 @@ static bool load_secret(struct control *c, struct problems *ps)
     return is_read;
 }
 
+static struct text copy_text(struct text t)
+{
+    return text_from(mem_copy_text(t.at, t.length), t.length);
+}
+
 static bool open_listeners(struct control *c, struct problems *ps)
 {
     const struct node_listeners *all = &c->node->listeners;
@@ -401,12 +319,15 @@ static bool open_listeners(struct control *c, struct problems *ps)
     listen_table_take_systemd(&c->listeners);
     c->listener_count = all->count;
     c->tls = mem_new_array(all->count + 1, sizeof(c->tls[0]));
+    c->listener_addresses = mem_new_array(all->count + 1, sizeof(c->listener_addresses[0]));
+    c->drained = mem_new_array(all->count + 1, sizeof(c->drained[0]));
     c->listener_names = mem_new_array(all->count + 1, sizeof(c->listener_names[0]));
     for (size_t i = 0; i < all->count; i++) {
         const struct node_listener *l = &all->items[i];
         char path[128];
         snprintf(path, sizeof(path), "listeners.%.*s.address", TEXT_ARGS(l->name));
-        c->listener_names[i] = text_from(mem_copy_text(l->name.at, l->name.length), l->name.length);
+        c->listener_names[i] = copy_text(l->name);
+        c->listener_addresses[i] = copy_text(l->address);
         is_right = listen_table_open(&c->listeners, l->name, &l->at, c->worker_count,
                                      (struct place){ .path = path, .pointer = "" }, ps) != NULL &&
                    is_right;
@@ -469,6 +390,7 @@ static void serve(struct control *c)
     make_workers(c);
     start_signals(c);
     loop_timer_start(&c->care, CARE_MS);
+    control_watchdog_start(c);
     start_services(c);
     loop_run(c->loop);
     for (unsigned i = 0; i < c->worker_count; i++)
@@ -505,14 +427,21 @@ static void free_workers(struct control *c)
     MEM_FREE(&c->workers);
 }
 
+static void free_texts(struct text **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *copy = (char *)(uintptr_t)(*texts)[i].at;
+        MEM_FREE(&copy);
+    }
+    MEM_FREE(texts);
+}
+
 static void free_listeners(struct control *c)
 {
     control_free_tls(c);
-    for (size_t i = 0; i < c->listener_count; i++) {
-        char *name = (char *)(uintptr_t)c->listener_names[i].at;
-        MEM_FREE(&name);
-    }
-    MEM_FREE(&c->listener_names);
+    free_texts(&c->listener_names, c->listener_count);
+    free_texts(&c->listener_addresses, c->listener_count);
+    MEM_FREE(&c->drained);
     listen_table_fini(&c->listeners);
 }
 
@@ -521,6 +450,7 @@ void control_free(struct control **at)
     struct control *c = *at;
 
     loop_timer_stop(&c->care);
+    control_watchdog_stop(c);
     for (size_t i = 0; i < ARRAY_LENGTH(c->signals); i++)
         loop_signal_stop(&c->signals[i]);
     control_publish_stop(c);

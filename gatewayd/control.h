@@ -80,8 +80,8 @@ struct control_status control_status(const struct control *c);
 void control_set_behind(struct control *c, struct text reason);
 
 /* Stops being ready; every answer from now on says Connection: close; listeners stay open. And
- * back. `address` (host:port as a listener is configured, or a listener's name) is kept for
- * draining one address; empty: the node. False: no listener of that address or name. */
+ * back. `address` (host:port as a listener is configured, or its name): what comes in there only;
+ * empty: the node. False: no listener of that address or name. */
 MUST_USE bool control_drain(struct control *c, struct text address);
 MUST_USE bool control_undrain(struct control *c, struct text address);
 

@@ -80,6 +80,13 @@ struct control {
     char *behind; /* the newest could not be compiled; NULL: it could */
     char *store_behind;
 
+    bool *drained;                   /* by listener */
+    struct text *listener_addresses; /* as configured at the start */
+    struct {
+        struct loop_timer timer;
+        uint64_t period_ms; /* 0: nobody watches */
+        unsigned pongs_missing;
+    } watchdog;
     struct loop_signal signals[5];
     struct loop_timer care;
     int64_t started_at;
@@ -98,6 +105,17 @@ void control_publish_again(struct control *c);
 
 /* The first configuration is in force on every worker. */
 void control_on_first(struct control *c);
+
+/* control_drain.c: the node is, or every listener. */
+bool control_is_draining(const struct control *c);
+
+/* control_metrics.c */
+void control_print_metrics(struct builder *b, void *arg);
+uint64_t control_memory_bytes(void);
+
+/* control_watchdog.c */
+void control_watchdog_start(struct control *c);
+void control_watchdog_stop(struct control *c);
 
 /* control_reload.c */
 MUST_USE bool control_load_tls(struct control *c, struct problems *ps);

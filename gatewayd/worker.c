@@ -143,7 +143,7 @@ static void on_window(void *arg)
 static void begin_drain(struct worker *w)
 {
     w->server.is_draining = true;
-    exchanges_drain(&w->exchanges);
+    exchanges_drain(&w->exchanges, NULL);
 }
 
 static void quit(struct worker *w, int64_t window_ms)
@@ -310,6 +310,7 @@ enum order {
     ORDER_UNDRAIN,
     ORDER_QUIT,
     ORDER_END_KEY,
+    ORDER_PING,
 };
 
 /* A mail there, and back if somebody waits for it. */
@@ -324,6 +325,7 @@ struct worker_mail {
         struct tls_server **tls;
         struct node_config *node;
         int64_t window_ms;
+        size_t listener;
         struct key_handle key;
     };
 };
@@ -356,6 +358,26 @@ static void accept_now(struct worker *w)
         start_listener(w, &w->listeners[i]);
 }
 
+static void drain(struct worker *w, size_t listener)
+{
+    if (listener == WORKER_ALL_LISTENERS)
+        begin_drain(w);
+    else
+        exchanges_drain(&w->exchanges, &w->listeners[listener].down);
+}
+
+static void undrain(struct worker *w, size_t listener)
+{
+    if (listener != WORKER_ALL_LISTENERS) {
+        exchanges_undrain(&w->exchanges, &w->listeners[listener].down);
+        return;
+    }
+    w->server.is_draining = false;
+    exchanges_undrain(&w->exchanges, NULL);
+    for (size_t i = 0; i < w->listener_count; i++)
+        exchanges_undrain(&w->exchanges, &w->listeners[i].down);
+}
+
 static void obey(struct worker *w, struct worker_mail *m)
 {
     switch (m->order) {
@@ -372,11 +394,12 @@ static void obey(struct worker *w, struct worker_mail *m)
         take_node(w, m->node);
         return;
     case ORDER_DRAIN:
-        begin_drain(w);
+        drain(w, m->listener);
         return;
     case ORDER_UNDRAIN:
-        w->server.is_draining = false;
-        exchanges_undrain(&w->exchanges);
+        undrain(w, m->listener);
+        return;
+    case ORDER_PING:
         return;
     case ORDER_QUIT:
         quit(w, m->window_ms);
@@ -460,14 +483,25 @@ void worker_set_node(struct worker *w, const struct node_config *node)
     post(w, m);
 }
 
-void worker_drain(struct worker *w)
+void worker_drain(struct worker *w, size_t listener)
 {
-    post(w, new_order(w, ORDER_DRAIN, NULL, NULL));
+    struct worker_mail *m = new_order(w, ORDER_DRAIN, NULL, NULL);
+
+    m->listener = listener;
+    post(w, m);
 }
 
-void worker_undrain(struct worker *w)
+void worker_undrain(struct worker *w, size_t listener)
 {
-    post(w, new_order(w, ORDER_UNDRAIN, NULL, NULL));
+    struct worker_mail *m = new_order(w, ORDER_UNDRAIN, NULL, NULL);
+
+    m->listener = listener;
+    post(w, m);
+}
+
+void worker_ping(struct worker *w, worker_done_fn *done, void *arg)
+{
+    post(w, new_order(w, ORDER_PING, done, arg));
 }
 
 void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg)

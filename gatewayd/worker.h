@@ -52,9 +52,14 @@ void worker_set_tls(struct worker *w, struct tls_server *const *tls);
 /* Other node settings (timeouts, sizes): what new connections and requests go by. */
 void worker_set_node(struct worker *w, const struct node_config *node);
 
-/* Every answer says Connection: close, tunnels are told to go away; and back. */
-void worker_drain(struct worker *w);
-void worker_undrain(struct worker *w);
+/* Every answer says Connection: close, tunnels are told to go away; and back. Of one listener, by
+ * its place in the node file, or of all. */
+#define WORKER_ALL_LISTENERS SIZE_MAX
+void worker_drain(struct worker *w, size_t listener);
+void worker_undrain(struct worker *w, size_t listener);
+
+/* Is its loop alive? */
+void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
 
 /* Drains, ends when nothing is left or after `window_ms` whatever is left. `done`: the thread is
  * about to end, join it. */

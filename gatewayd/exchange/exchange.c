@@ -79,7 +79,7 @@ void exchange_answer(struct exchange *ex, bool close)
     ex->is_answering = true;
     ex->status = ex->response.status;
     count_answer(ex);
-    ex->down->type->answer(ex->down, &ex->response, close);
+    ex->down->type->answer(ex->down, &ex->response, close || exchange_is_draining(ex));
 }
 
 static void fail_answer(struct exchange *ex, enum failure failure)

@@ -199,6 +199,15 @@ static inline uint64_t exchange_now_us(const struct exchange *ex)
     return loop_now_us(ex->all->loop);
 }
 
+/* The node goes away, or the listener it came in by. */
+static inline bool exchange_is_draining(const struct exchange *ex)
+{
+    return ex->all->is_draining || ex->down->peer->listener->is_draining;
+}
+
+/* For must_set_dump(): the exchange that this thread is at work on. */
+void exchange_dump(void);
+
 /* The exchange behind a pointer that went through a codec. */
 static inline struct exchange *exchange_of(void *owner)
 {

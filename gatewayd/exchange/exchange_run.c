@@ -5,7 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <unistd.h>
+
 #include "gatewayd/exchange/exchange.h"
+
+/* For a panic: what this thread is at work on. */
+static __thread const struct exchange *at_work;
 
 static const struct stage_row {
     const char *name;
@@ -87,6 +92,7 @@ void exchange_run(struct exchange *ex)
 
     MUST(!ex->is_running && !ex->is_over);
     ex->is_running = true;
+    at_work = ex;
     do {
         enum stage stage = ex->stage;
         ex->waiting_on = NULL;
@@ -94,6 +100,27 @@ void exchange_run(struct exchange *ex)
         log_debug(&ex->log, "%s: %s", stages[stage].name, verdict_names[verdict]);
     } while (follow(ex, verdict));
     ex->is_running = false;
+    at_work = NULL;
+}
+
+void exchange_dump(void)
+{
+    const struct exchange *ex = at_work;
+    char line[512];
+
+    if (ex == NULL || ex->magic != EXCHANGE_MAGIC)
+        return;
+    int length =
+        snprintf(line, sizeof(line),
+                 "gatewayd: in exchange %.*s, stage %s, route %.*s, upstream %.*s, "
+                 "failure %s, tries %u%s\n",
+                 TEXT_ARGS(ex->request_id), stages[ex->stage].name, TEXT_ARGS(ex->route_name),
+                 TEXT_ARGS(ex->upstream_name), failure_names()[ex->failure], ex->tries,
+                 ex->is_answering ? ", answering" : "");
+    if (length > (int)sizeof(line) - 1)
+        length = (int)sizeof(line) - 1;
+    ssize_t n = write(STDERR_FILENO, line, (size_t)length);
+    (void)n;
 }
 
 void exchange_resume(struct exchange *ex)

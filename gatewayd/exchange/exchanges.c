@@ -301,19 +301,19 @@ const struct down_user exchanges_down_user = {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-void exchanges_drain(struct exchanges *all)
+void exchanges_drain(struct exchanges *all, struct down_listener *listener)
 {
-    all->is_draining = true;
+    *(listener == NULL ? &all->is_draining : &listener->is_draining) = true;
     LIST_EACH (node, &all->running) {
         struct exchange *ex = LIST_ITEM(node, struct exchange, node);
-        if (ex->tunnel != NULL)
+        if (ex->tunnel != NULL && exchange_is_draining(ex))
             loop_defer(all->loop, &ex->task);
     }
 }
 
-void exchanges_undrain(struct exchanges *all)
+void exchanges_undrain(struct exchanges *all, struct down_listener *listener)
 {
-    all->is_draining = false;
+    *(listener == NULL ? &all->is_draining : &listener->is_draining) = false;
 }
 
 void exchanges_end_key(struct exchanges *all, struct key_handle handle)

@@ -32,6 +32,7 @@ struct down_listener {
     struct exchanges *exchanges;
     struct text name;
     struct metrics_block *metrics; /* METRICS_LISTENER; counted */
+    bool is_draining;              /* as exchanges.is_draining, for what came in here */
 };
 
 struct exchanges {
@@ -69,9 +70,10 @@ void exchanges_fini(struct exchanges *all); /* none may be running */
 /* From now on requests run on this configuration. Takes its use over. */
 void exchanges_set_generation(struct exchanges *all, struct generation *g);
 
-/* WebSocket tunnels are told to go away (1001), and everyone that comes later. */
-void exchanges_drain(struct exchanges *all);
-void exchanges_undrain(struct exchanges *all);
+/* WebSocket tunnels are told to go away (1001), and everyone that comes later; other answers say
+ * Connection: close. Of one listener, or of all (NULL). */
+void exchanges_drain(struct exchanges *all, struct down_listener *listener);
+void exchanges_undrain(struct exchanges *all, struct down_listener *listener);
 
 /* Who began with this key and is still at it is ended. */
 void exchanges_end_key(struct exchanges *all, struct key_handle handle);

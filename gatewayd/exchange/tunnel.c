@@ -140,7 +140,7 @@ static enum failure failure_of(const struct exchange *ex)
 {
     if (ex->is_key_ended)
         return FAILURE_KEY_REVOKED;
-    return ex->all->is_draining ? FAILURE_STOPPED : FAILURE_TUNNEL_IDLE;
+    return exchange_is_draining(ex) ? FAILURE_STOPPED : FAILURE_TUNNEL_IDLE;
 }
 
 static void go_on_closing(struct exchange *ex)
@@ -262,7 +262,7 @@ void tunnel_start(struct exchange *ex)
                     u->request_body);
     start_direction(&t->answer, WEBSOCKET_SERVER, &ex->answer_flow, u->answer_body, d->answer_body);
     exchange_let_go(ex);
-    if (ex->all->is_draining)
+    if (exchange_is_draining(ex))
         loop_defer(ex->all->loop, &ex->task);
     tunnel_pump_request(ex);
     if (!ex->is_over)

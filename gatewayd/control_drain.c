@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control_drain.c - the node, or one of its listeners, stops being ready: answers say Connection:
+ * close, tunnels are told to go away, the listening sockets stay open. And the end of the process,
+ * and of what began with a revoked key.
+ */
+#include "conf/base/mem.h"
+#include "gatewayd/control_private.h"
+#include "gatewayd/notify.h"
+
+/* ---- draining ------------------------------------------------------------------------------- */
+
+bool control_is_draining(const struct control *c)
+{
+    size_t drained = 0;
+
+    for (size_t i = 0; i < c->listener_count; i++)
+        drained += c->drained[i] ? 1 : 0;
+    return c->is_draining || (drained > 0 && drained == c->listener_count);
+}
+
+/* By name, or by address as configured; listener_count: there is none. */
+static size_t find_listener(const struct control *c, struct text wanted)
+{
+    for (size_t i = 0; i < c->listener_count; i++) {
+        if (text_equals(c->listener_names[i], wanted) ||
+            text_equals(c->listener_addresses[i], wanted))
+            return i;
+    }
+    return c->listener_count;
+}
+
+static void tell_workers(struct control *c, size_t listener, bool is_draining)
+{
+    for (unsigned i = 0; i < c->worker_count; i++) {
+        if (is_draining)
+            worker_drain(c->workers[i], listener);
+        else
+            worker_undrain(c->workers[i], listener);
+    }
+}
+
+static bool change_listener(struct control *c, struct text address, bool is_draining)
+{
+    size_t i = find_listener(c, address);
+
+    if (i == c->listener_count)
+        return false;
+    if (c->drained[i] != is_draining && !c->is_quitting) {
+        c->drained[i] = is_draining;
+        log_info(&c->log, "listener %.*s: %s", TEXT_ARGS(c->listener_names[i]),
+                 is_draining ? "draining" : "no longer draining");
+        tell_workers(c, i, is_draining);
+    }
+    return true;
+}
+
+bool control_drain(struct control *c, struct text address)
+{
+    if (address.length > 0)
+        return change_listener(c, address, true);
+    if (c->is_draining)
+        return true;
+    c->is_draining = true;
+    log_info(&c->log, "draining: not ready any more");
+    notify_send("STATUS=draining");
+    tell_workers(c, WORKER_ALL_LISTENERS, true);
+    return true;
+}
+
+bool control_undrain(struct control *c, struct text address)
+{
+    if (address.length > 0)
+        return change_listener(c, address, false);
+    if (c->is_quitting || !control_is_draining(c))
+        return true;
+    c->is_draining = false;
+    memset(c->drained, 0, c->listener_count * sizeof(c->drained[0]));
+    log_info(&c->log, "no longer draining");
+    notify_send("STATUS=ready");
+    tell_workers(c, WORKER_ALL_LISTENERS, false);
+    return true;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void on_worker_ended(void *arg)
+{
+    struct control *c = arg;
+
+    MUST(c->workers_running > 0);
+    if (--c->workers_running == 0)
+        loop_stop(c->loop);
+}
+
+void control_quit(struct control *c, int status)
+{
+    if (c->is_quitting)
+        return;
+    c->is_quitting = true;
+    c->is_draining = true;
+    c->exit_status = status;
+    log_info(&c->log, "draining: at most %lld ms for what is in flight, then the end",
+             (long long)c->node->timeouts.drain);
+    notify_send("STOPPING=1");
+    control_publish_stop(c);
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_quit(c->workers[i], c->node->timeouts.drain, on_worker_ended, c);
+}
+
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+struct end_key {
+    unsigned left;
+    control_done_fn *done;
+    void *arg;
+};
+
+static void on_key_ended(void *arg)
+{
+    struct end_key *e = arg;
+
+    if (--e->left > 0)
+        return;
+    if (e->done != NULL)
+        e->done(e->arg);
+    MEM_FREE(&e);
+}
+
+void control_end_key(struct control *c, struct key_handle handle, control_done_fn *done, void *arg)
+{
+    struct end_key *e = mem_new(sizeof(*e));
+
+    *e = (struct end_key){ .left = c->worker_count, .done = done, .arg = arg };
+    if (c->is_quitting) {
+        /* Workers that have ended answer nothing: do not wait for any. */
+        for (unsigned i = 0; i < c->worker_count; i++)
+            worker_end_key(c->workers[i], handle, NULL, NULL);
+        e->left = 1;
+        mailbox_post_call(c->mailbox, on_key_ended, e);
+        return;
+    }
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_end_key(c->workers[i], handle, on_key_ended, e);
+}

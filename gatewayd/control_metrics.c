@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control_metrics.c - numbers that are there to be asked for, not counted: versions, readiness,
+ * buckets, credentials, lost log lines, memory.
+ */
+#include "gatewayd/control_private.h"
+
+static void print_gauge(struct builder *b, const char *name, const char *help, uint64_t value)
+{
+    metrics_print_head(b, name, "gauge", help);
+    metrics_print_u64(b, name, "", value);
+}
+
+static void print_node(const struct control *c, struct builder *b)
+{
+    struct control_status status = control_status(c);
+
+    metrics_print_head(b, "gatewayd_info", "gauge", "Always 1; what runs here.");
+    metrics_print_u64(b, "gatewayd_info", "version=\"" GATEWAYD_VERSION "\"", 1);
+    print_gauge(b, "gatewayd_ready", "1 if /readyz says so.", status.is_ready);
+    print_gauge(b, "gatewayd_behind", "1 if the newest configuration could not be put in force.",
+                status.state == CONTROL_BEHIND);
+    print_gauge(b, "gatewayd_start_time_seconds", "When the process began, since the epoch.",
+                (uint64_t)status.started_at / 1000);
+    print_gauge(b, "gatewayd_memory_bytes", "Resident memory.", status.memory_bytes);
+    print_gauge(b, "gatewayd_connections_max", "Client connections past which accepting pauses.",
+                atomic_load(&c->budget.max));
+}
+
+static void print_limits(const struct control *c, struct builder *b)
+{
+    struct limiter_counts counts;
+
+    limiter_count(c->limiter, &counts);
+    metrics_print_head(b, "gatewayd_limit_mode", "gauge",
+                       "Buckets that are shared with other nodes, or divided among them while the "
+                       "store is away.");
+    metrics_print_u64(b, "gatewayd_limit_mode", "mode=\"shared\"", counts.leased);
+    metrics_print_u64(b, "gatewayd_limit_mode", "mode=\"divided\"", counts.divided);
+    print_gauge(b, "gatewayd_limit_buckets", "Buckets of limits and quotas.", counts.buckets);
+    metrics_print_head(b, "gatewayd_limit_crowded_total", "counter",
+                       "Requests counted in a shared bucket because there were too many subjects.");
+    metrics_print_u64(b, "gatewayd_limit_crowded_total", "", counts.crowded);
+}
+
+static void print_credentials(const struct control *c, struct builder *b)
+{
+    struct credentials_counts counts;
+
+    credentials_count(c->credentials, &counts);
+    print_gauge(b, "gatewayd_consumers", "Consumers.", counts.consumers);
+    metrics_print_head(b, "gatewayd_keys", "gauge",
+                       "Keys, by state; expired ones are active here.");
+    metrics_print_u64(b, "gatewayd_keys", "state=\"active\"", counts.keys);
+    metrics_print_u64(b, "gatewayd_keys", "state=\"revoked\"", counts.revoked);
+}
+
+static void print_log(struct builder *b)
+{
+    metrics_print_head(b, "gatewayd_log_lost_total", "counter",
+                       "Log lines dropped because the writer was behind.");
+    metrics_print_u64(b, "gatewayd_log_lost_total", "log=\"node\"", log_lost());
+    metrics_print_u64(b, "gatewayd_log_lost_total", "log=\"access\"", log_access_lost());
+}
+
+void control_print_metrics(struct builder *b, void *arg)
+{
+    const struct control *c = arg;
+
+    print_node(c, b);
+    print_limits(c, b);
+    print_credentials(c, b);
+    print_log(b);
+}
