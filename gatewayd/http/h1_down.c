@@ -153,7 +153,10 @@ static void refuse(struct h1_down *c, unsigned status, const char *sentence)
     struct h1_down_turn *t = c->turn;
 
     t->is_bad = true;
-    t->down.head_buffer = c->input.buffer == NULL ? NULL : buffer_ref(c->input.buffer);
+    if (c->input.buffer != NULL) {
+        h1_request_rebase(&t->parser, h1_input_text(&c->input).at);
+        t->down.head_buffer = buffer_ref(c->input.buffer);
+    }
     enter(c, H1_DOWN_EXCHANGE);
     h1_down_touch(c, c->server->body_timeout_ms);
     c->server->user->on_bad_request(&t->down, status, sentence);
@@ -366,6 +369,10 @@ static void on_ready(void *arg)
 /* Bytes of a head. */
 static void read_head(struct h1_down *c)
 {
+    if (c->turn == NULL && !h1_input_is_empty(&c->input)) {
+        /* The next request is begun at the end of this turn, with what is here. */
+        return;
+    }
     if (!h1_input_has_room(&c->input) && !h1_input_try_grow(&c->input, c->server->buffers)) {
         refuse(c, refusal_status(REFUSAL_HEAD_TOO_LARGE),
                refusal_sentence(REFUSAL_HEAD_TOO_LARGE).at);

@@ -35,20 +35,33 @@ enum io h1_input_read(struct h1_input *in, struct socket *socket, struct buffer_
     return io;
 }
 
-bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers)
+/* The unused bytes to the front of `to`, whose reference is taken over. */
+static void move_to(struct h1_input *in, struct buffer *to)
 {
-    if (in->buffer->pool == &buffers->big) {
-        return false;
-    }
-    struct buffer *big = buffer_new_big(buffers);
     unsigned length = in->end - in->at;
 
-    MUST(length <= big->size);
-    memcpy(big->bytes, in->buffer->bytes + in->at, length);
-    buffer_unref(&in->buffer);
-    in->buffer = big;
+    MUST(length <= to->size);
+    memmove(to->bytes, in->buffer->bytes + in->at, length);
+    if (to != in->buffer) {
+        buffer_unref(&in->buffer);
+        in->buffer = to;
+    }
     in->at = 0;
     in->end = length;
+}
+
+bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers)
+{
+    bool is_big = in->buffer->pool == &buffers->big;
+
+    if (in->at > 0 && buffer_is_alone(in->buffer)) {
+        move_to(in, in->buffer);
+        return true;
+    }
+    if (is_big && in->at == 0) {
+        return false;
+    }
+    move_to(in, buffer_new_big(buffers));
     return true;
 }
 

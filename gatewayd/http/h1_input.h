@@ -35,8 +35,9 @@ MUST_USE enum io h1_input_read(struct h1_input *in, struct socket *socket,
 
 bool h1_input_has_room(const struct h1_input *in);
 
-/* Moves the unused bytes to the front of a buffer of the big class, so that a long head fits. False
- * if it lies in a big one already. */
+/* Makes room behind the unused bytes: moves them to the front, of this buffer if nobody else points
+ * into it, else of one of the big class, so that a long head fits. False if they fill a big one.
+ * Slices of them have to follow (h1_request_rebase). */
 MUST_USE bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers);
 
 /* `length` bytes were used. */

@@ -254,12 +254,17 @@ static size_t slices_end(const struct h1_request *p)
     return p->cursor.scanned > p->cursor.line ? p->cursor.scanned : p->cursor.line;
 }
 
+void h1_request_rebase(struct h1_request *p, const char *at)
+{
+    if (p->cursor.base != at && p->cursor.base != NULL)
+        h1_request_move(p->head, p->cursor.base, slices_end(p), at);
+    p->cursor.base = at;
+}
+
 enum h1_parse h1_request_parse(struct h1_request *p, struct text buffer)
 {
     MUST(p->phase != H1_REQUEST_ENDED);
-    if (p->cursor.base != buffer.at && p->cursor.base != NULL)
-        h1_request_move(p->head, p->cursor.base, slices_end(p), buffer.at);
-    p->cursor.base = buffer.at;
+    h1_request_rebase(p, buffer.at);
     struct text visible = h1_head_visible(buffer, &p->limits);
 
     enum h1_parse parsed = H1_DONE;

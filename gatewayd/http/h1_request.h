@@ -37,6 +37,10 @@ void h1_request_init(struct h1_request *p, struct request_head *head, struct are
  * record: method_name and target are empty or right). */
 MUST_USE enum h1_parse h1_request_parse(struct h1_request *p, struct text buffer);
 
+/* The bytes that were parsed so far stand at `at` now: what the head holds of them follows. Parsing
+ * does that by itself. */
+void h1_request_rebase(struct h1_request *p, const char *at);
+
 /* Whether a byte of the request has arrived (empty lines before it do not count): tells an idle
  * connection from one that owes a request. */
 bool h1_request_has_begun(const struct h1_request *p);
