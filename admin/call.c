@@ -3,7 +3,6 @@
 #include "admin/call.h"
 
 #include "admin/admin_server.h"
-#include "admin/query.h"
 #include "admin/reply.h"
 #include "cluster/store.h"
 #include "conf/base/mem.h"
@@ -12,6 +11,8 @@
 
 /* A streamed answer is refilled below this. */
 #define REFILL_BELOW 16384
+
+#define PIECES_AT_ONCE 2
 
 static bool on_slice(void *arg);
 static void print_scope(const struct log_scope *scope, struct log_line *line);
@@ -339,14 +340,15 @@ static bool read_piece(struct call *call)
     return true;
 }
 
-/* The first two steps at once: most bodies are one piece. */
+/* The first steps at once: most bodies are one piece, and then their end. */
 static void read_body(struct call *call)
 {
-    if (loop_slice_is_started(&call->slice)) {
-        return;
-    }
-    if (read_piece(call) && read_piece(call)) {
-        loop_slice_start(&call->slice);
+    unsigned pieces = 0;
+
+    while (!loop_slice_is_started(&call->slice) && read_piece(call)) {
+        if (++pieces == PIECES_AT_ONCE) {
+            loop_slice_start(&call->slice);
+        }
     }
 }
 
@@ -387,7 +389,7 @@ void call_on_request(struct call *call)
     }
     call->operation = match.operation;
     if (!match.operation->is_open &&
-        !(authenticate(call) && has_store(call) && query_check(call))) {
+        !(authenticate(call) && has_store(call) && call_query_check(call))) {
         return;
     }
     if (match.operation->body == OPERATION_NO_BODY) {
@@ -546,7 +548,7 @@ struct text call_variable(struct call *call, const char *name)
 {
     struct text raw = operation_variable(call->operation, call->head.path, name);
 
-    return query_decode(&call->arena, raw, false);
+    return call_query_decode(&call->arena, raw, false);
 }
 
 struct text call_header(struct call *call, const char *name)

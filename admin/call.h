@@ -90,6 +90,14 @@ MUST_USE bool call_query_bool(struct call *call, const char *name, bool *value_o
 /* ?fields=set. False: replied 400. */
 MUST_USE bool call_query_fields(struct call *call, bool *only_set_out);
 
+/* Every parameter must be one that the operation knows, once. False: replied 400, with the nearest
+ * known name. For call.c. */
+MUST_USE bool call_query_check(struct call *call);
+
+/* %XX decoded (a malformed escape stands as it is), '+' too where `plus` says so; in the arena if
+ * anything changed. */
+struct text call_query_decode(struct arena *arena, struct text raw, bool plus);
+
 /* The first line of a header, or at NULL. */
 struct text call_header(struct call *call, const char *name);
 

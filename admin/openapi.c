@@ -192,7 +192,7 @@ static void print_operation(const struct operation *o, struct builder *b)
 static bool is_first_of_path(size_t i)
 {
     for (size_t j = 0; j < i; j++) {
-        if (strcmp(operations[j].path, operations[i].path) == 0) {
+        if (strcmp(operation_rows[j].path, operation_rows[i].path) == 0) {
             return false;
         }
     }
@@ -201,11 +201,11 @@ static bool is_first_of_path(size_t i)
 
 static void print_path(size_t first, struct builder *b)
 {
-    builder_addf(b, "  %s:\n", operations[first].path);
-    print_variables(operations[first].path, b);
+    builder_addf(b, "  %s:\n", operation_rows[first].path);
+    print_variables(operation_rows[first].path, b);
     for (size_t i = first; i < operation_count; i++) {
-        if (strcmp(operations[i].path, operations[first].path) == 0) {
-            print_operation(&operations[i], b);
+        if (strcmp(operation_rows[i].path, operation_rows[first].path) == 0) {
+            print_operation(&operation_rows[i], b);
         }
     }
 }

@@ -56,7 +56,7 @@ void openapi_print_markdown(struct builder *b)
                                          "| call | role | query | answers | does |\n"
                                          "|---|---|---|---|---|\n"));
     for (size_t i = 0; i < operation_count; i++) {
-        print_operation(&operations[i], b);
+        print_operation(&operation_rows[i], b);
     }
     print_parameters(b);
     builder_add(b, TEXT_OF("\n## Bodies\n\n"));

@@ -47,7 +47,7 @@ struct operation_match operation_find(enum method method, struct text path)
         return match;
     }
     for (size_t i = 0; i < operation_count; i++) {
-        const struct operation *o = &operations[i];
+        const struct operation *o = &operation_rows[i];
         int literals = fit(text_of(o->path), path);
 
         if (literals < 0 || literals < best) {

@@ -71,7 +71,7 @@ struct operation {
     const char *type;    /* of the answer, when it is not application/json */
 };
 
-extern const struct operation operations[];
+extern const struct operation operation_rows[];
 extern const size_t operation_count;
 
 /* What a path leads to. Segments are as they stand in the path (still encoded). */

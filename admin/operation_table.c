@@ -90,7 +90,7 @@ const size_t operation_parameter_count = ARRAY_LENGTH(operation_parameters);
         .success = "202 Empty, 204"                                                                \
     }
 
-const struct operation operations[] = {
+const struct operation operation_rows[] = {
     RESOURCES(UPSTREAM, "upstreams", "upstream", "Upstream", TOKENS_ADMIN),
     { .method = METHOD_PATCH,
       .path = "/v1/upstreams/{name}/targets/{address}",
@@ -355,4 +355,4 @@ const struct operation operations[] = {
       .success = "200 Text",
       .type = "application/yaml" },
 };
-const size_t operation_count = ARRAY_LENGTH(operations);
+const size_t operation_count = ARRAY_LENGTH(operation_rows);

@@ -67,7 +67,7 @@ static void variables_of_a_path(void **state)
 static void rows_are_complete(void **state)
 {
     for (size_t i = 0; i < operation_count; i++) {
-        const struct operation *o = &operations[i];
+        const struct operation *o = &operation_rows[i];
 
         assert_non_null(o->handle);
         assert_true(o->id != NULL && o->tag != NULL && o->success != NULL);
@@ -77,7 +77,7 @@ static void rows_are_complete(void **state)
         assert_true(!o->is_change || o->role > TOKENS_VIEWER);
         assert_ptr_equal(operation_find(o->method, text_of(o->path)).operation, o);
         for (size_t j = 0; j < i; j++) {
-            assert_string_not_equal(operations[j].id, o->id);
+            assert_string_not_equal(operation_rows[j].id, o->id);
         }
     }
 }

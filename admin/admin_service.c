@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* service.c - the admin API as a service of the process (gatewayd/service.h). */
+/* admin_service.c - the admin API as a service of the process (gatewayd/service.h). */
 #include "gatewayd/service.h"
 
 #include "admin/admin_server.h"

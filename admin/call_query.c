@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* query.c - see query.h; and the call_query functions. */
-#include "admin/query.h"
+/* call_query.c - the query of a call (application/x-www-form-urlencoded), and its variables. */
+#include "admin/call.h"
 
 #include "admin/reply.h"
 
@@ -18,7 +18,7 @@ static bool is_escape(struct text t, size_t i)
     return t.at[i] == '%' && i + 2 < t.length && hex(t.at[i + 1]) >= 0 && hex(t.at[i + 2]) >= 0;
 }
 
-struct text query_decode(struct arena *arena, struct text raw, bool plus)
+struct text call_query_decode(struct arena *arena, struct text raw, bool plus)
 {
     if (text_find_byte(raw, '%') == raw.length &&
         (!plus || text_find_byte(raw, '+') == raw.length)) {
@@ -49,8 +49,8 @@ static bool next(struct call *call, struct text *rest, struct text *name_out,
             continue;
         }
         size_t equals = text_find_byte(pair, '=');
-        *name_out = query_decode(&call->arena, text_first(pair, equals), true);
-        *value_out = query_decode(&call->arena, text_skip(pair, equals + 1), true);
+        *name_out = call_query_decode(&call->arena, text_first(pair, equals), true);
+        *value_out = call_query_decode(&call->arena, text_skip(pair, equals + 1), true);
         if (value_out->at == NULL) {
             *value_out = TEXT_OF("");
         }
@@ -85,7 +85,7 @@ static void refuse_unknown(struct call *call, struct text name)
                   hint != NULL ? "?" : ".");
 }
 
-bool query_check(struct call *call)
+bool call_query_check(struct call *call)
 {
     struct text rest = call->head.query;
     struct text name;
