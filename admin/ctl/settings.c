@@ -258,9 +258,9 @@ bool settings_parse_server(struct text given, struct arena *arena, struct builde
     bool is_tls;
 
     given = text_trim(given);
-    while (text_ends_with(given, TEXT_OF("/")))
-        given.length--;
     authority = skip_scheme(given, &is_tls);
+    while (text_ends_with(authority, TEXT_OF("/")))
+        authority.length--;
     if (text_is_empty(authority) || has_odd_bytes(authority)) {
         builder_addf(why,
                      "The gateway's admin address is like http://127.0.0.1:9080 or "
