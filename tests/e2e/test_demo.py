@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make run`: what it prints can be pasted, from any folder, and does what it says."""
+import os
+import re
+import signal
+import stat
+import subprocess
+
+import pytest
+
+from harness.node import BUILD, ROOT
+from harness.wait import until
+
+pytestmark = pytest.mark.heavy
+
+
+class Demo:
+    def __init__(self, folder):
+        self.out = folder / "out"
+        self.folder = folder
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen([ROOT / "packaging/demo/run.sh", BUILD], stdout=out,
+                                            stderr=out, stdin=subprocess.DEVNULL, cwd="/",
+                                            start_new_session=True)
+        until(lambda: "Ctrl-C ends it all" in self.text() or self.process.poll() is not None,
+              timeout=30, what="the demo")
+        assert self.process.poll() is None, self.text()
+
+    def text(self):
+        return self.out.read_text()
+
+    def lines(self):
+        """What is to be pasted, in order."""
+        return [line.strip() for line in self.text().splitlines() if line.startswith("    ")]
+
+    def paste(self, *lines):
+        """The lines in a fresh shell, somewhere else; what it prints."""
+        done = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=self.folder, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                              env={"PATH": os.environ["PATH"], "HOME": str(self.folder)})
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def stop(self, number=signal.SIGINT):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture(name="demo")
+def fixture_demo(tmp_path):
+    demo = Demo(tmp_path)
+    yield demo
+    demo.stop(signal.SIGTERM)
+
+
+def test_every_line_works_when_it_is_pasted(demo):
+    first, *tries = demo.lines()
+    assert first.startswith("export GATEWAYCTL_SERVER=")
+    assert len(tries) == 5
+    assert re.findall(r"^  ([1-5])\. ", demo.text(), re.M) == list("12345")
+
+    assert sorted(set(demo.paste(first, tries[0]).split("\n"))) == ["", "hello from one",
+                                                                   "hello from two"]
+    answer = demo.paste(first, tries[1])
+    assert answer.startswith("HTTP/1.1 200 OK") and "RateLimit:" in answer
+    statuses = demo.paste(first, tries[2]).split()
+    assert statuses[0] == "200" and statuses[-1] == "429"
+    states = re.findall(r"127\.0\.0\.1:\d+ +gateway +(\w+)", demo.paste(first, tries[3]))
+    assert states == ["down", "up", "up", "up"]
+    answer = demo.paste(first, tries[4])
+    assert "is answered 404" in answer and "+ route    new" in answer
+    assert answer.endswith("new\n")
+
+
+def test_the_token_is_for_its_owner_only(demo):
+    path, = re.findall(r"admin token: +\w+ +\(in (\S+)\)", demo.text())
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_what_it_started(demo, number):
+    first, *tries = demo.lines()
+    stopped = int(re.search(r"kill -STOP (\d+)", tries[3]).group(1))
+    os.kill(stopped, signal.SIGSTOP)
+    assert demo.stop(number) == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.process.pid, 0)
+
+
+def test_two_demos_do_not_meet(demo, tmp_path):
+    (tmp_path / "second").mkdir()
+    second = Demo(tmp_path / "second")
+    try:
+        pattern = r"gatewayd is running: (\S+), its admin API: (\S+)"
+        assert not (set(re.search(pattern, demo.text()).groups()) &
+                    set(re.search(pattern, second.text()).groups()))
+        assert "hello from" in second.paste(*second.lines()[:2])
+    finally:
+        assert second.stop() == 0
+    assert "hello from" in demo.paste(*demo.lines()[:2])
