@@ -156,7 +156,7 @@ struct http_request command_write(struct command *c, const char *method, struct 
 }
 
 /* A reply's body as a document. False: it is none. */
-static bool read_reply(struct command *c, struct command_reply *reply)
+static bool read_reply(struct command *c, bool is_text, struct command_reply *reply)
 {
     struct problems ps;
     bool is_read;
@@ -165,7 +165,7 @@ static bool read_reply(struct command *c, struct command_reply *reply)
     if (text_is_empty(reply->answer.body))
         return true;
     if (!text_contains(reply->answer.content_type, TEXT_OF("json")))
-        return reply->answer.status < 300;
+        return is_text && reply->answer.status < 300;
     problems_init(&ps);
     is_read = read_json(reply->answer.body, &c->arena, &ps, &reply->doc);
     problems_fini(&ps);
@@ -201,7 +201,7 @@ static bool ask(struct command *c, const struct http_request *request, struct bu
     *reply_out = (struct command_reply){ 0 };
     if (!http_call(c->http, request, &c->arena, why, &reply_out->answer))
         return false;
-    if (read_reply(c, reply_out))
+    if (request->only_head || read_reply(c, request->is_text, reply_out))
         return true;
     builder_addf(why, "Something answers at %.*s (%u), but not a gateway's admin API.",
                  TEXT_ARGS(c->settings.server), reply_out->answer.status);

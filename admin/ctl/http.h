@@ -34,6 +34,7 @@ struct http_request {
     struct http_header headers[HTTP_HEADERS];
     size_t header_count;
     bool only_head;   /* the body is not wanted */
+    bool is_text;     /* the answer is no JSON */
     unsigned seconds; /* for the whole call; 0: a minute */
 };
 

@@ -149,13 +149,18 @@ static void show(const struct watching *w)
 /* The reading's text lives in an arena of its own: two readings are alive at a time. */
 static bool read_samples(struct watching *w, struct arena *arena, enum verb_status *status_out)
 {
+    const struct http_request request = {
+        .method = "GET",
+        .path = TEXT_OF("/metrics"),
+        .is_text = true,
+    };
     struct command *c = w->c;
     struct arena others = c->arena;
     struct command_reply reply;
     bool is_read;
 
     c->arena = *arena;
-    is_read = command_get(c, TEXT_OF("/metrics"), &reply, status_out);
+    is_read = command_call(c, &request, &reply, status_out);
     *arena = c->arena;
     c->arena = others;
     MUST(clock_gettime(CLOCK_MONOTONIC, &w->read_after) == 0);
