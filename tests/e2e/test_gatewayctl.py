@@ -174,7 +174,6 @@ def test_errors_have_the_line_of_the_file(ctl):
     err = ctl.err("apply", ctl.file("bad.json", '{"routes":\n [\n  {"name": "r",\n   "timeout": 5}]}'),
                   expect=1)
     assert "bad.json:4: /routes/0/timeout: " in err
-    assert "bad.json:3: /routes/0" in err or "upstream" in err
     err = ctl.err("apply", ctl.file("broken.conf", "routes = (\n {\n"), expect=2)
     assert "broken.conf:" in err
     assert "nothing.conf" in ctl.err("apply", "nothing.conf", expect=2)
@@ -318,9 +317,10 @@ def test_explain(applied):
 
 def test_health_and_targets(applied):
     rows = table(applied.out("health", "orders"))
-    assert [row["TARGET"] for row in rows] == ["127.0.0.1:7001", "127.0.0.1:7002"]
+    assert sorted(row["TARGET"] for row in rows) == ["127.0.0.1:7001", "127.0.0.1:7002"]
     applied.run("target", "orders", "127.0.0.1:7001", "--drain")
-    assert table(applied.out("health"))[0]["STATE"] == "draining"
+    states = {row["TARGET"]: row["STATE"] for row in table(applied.out("health"))}
+    assert states == {"127.0.0.1:7001": "draining", "127.0.0.1:7002": "up"}
     assert "127.0.0.1:7001 (drain)" in applied.out("get", "upstreams")
     applied.run("target", "orders", "127.0.0.1:7001", "--undrain", "--weight", "5")
     assert "127.0.0.1:7001 (5)" in applied.out("get", "upstreams")
