@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf/base/mem.h"
+#include "conf/base/digest.h"
 #include "conf/read_file.h"
 #include "gatewayd/core/log_writer.h"
 #include "gatewayd/exchange/exchange.h"
@@ -210,6 +211,7 @@ static void on_care(void *arg)
     limiter_tidy(c->limiter,
                  (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) });
     credentials_tidy(c->credentials);
+    control_end_if_quiet(c);
     loop_timer_start(&c->care, CARE_MS);
 }
 
@@ -286,7 +288,17 @@ static struct text trim_lines(struct text t)
     return text_trim(t);
 }
 
-/* The secret that imported keys are digested with. */
+/* Imported keys are digested with it; with the keys of TLS tickets derived from it, nodes resume
+ * each other's sessions. */
+static void use_secret(struct control *c, struct text secret)
+{
+    struct digest tickets = digest_hmac(secret, TEXT_OF("gatewayd tls tickets"));
+
+    credentials_set_secret(c->credentials, secret);
+    tls_ticket_set_secret(tickets.bytes);
+}
+
+/* The secret that nodes of a cluster share. */
 static bool load_secret(struct control *c, struct problems *ps)
 {
     struct text file = c->node->cluster == NULL ? TEXT_EMPTY : c->node->cluster->secret_file;
@@ -300,7 +312,7 @@ static bool load_secret(struct control *c, struct problems *ps)
     char *path = mem_copy_text(file.at, file.length);
     bool is_read = read_file(path, &place, &arena, ps, &secret);
     if (is_read)
-        credentials_set_secret(c->credentials, trim_lines(secret));
+        use_secret(c, trim_lines(secret));
     MEM_FREE(&path);
     arena_reset(&arena);
     return is_read;

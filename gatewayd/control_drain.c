@@ -106,6 +106,16 @@ void control_quit(struct control *c, int status)
     control_publish_stop(c);
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_quit(c->workers[i], c->node->timeouts.drain, on_worker_ended, c);
+    control_end_if_quiet(c);
+}
+
+void control_end_if_quiet(struct control *c)
+{
+    if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0)
+        return;
+    c->is_ending = true;
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_end(c->workers[i]);
 }
 
 /* ---- keys ----------------------------------------------------------------------------------- */

@@ -92,6 +92,7 @@ struct control {
     int64_t started_at;
     bool is_draining;
     bool is_quitting;
+    bool is_ending; /* the workers were told that nothing is left */
     int exit_status;
 };
 
@@ -108,6 +109,9 @@ void control_on_first(struct control *c);
 
 /* control_drain.c: the node is, or every listener. */
 bool control_is_draining(const struct control *c);
+
+/* While the process is to end: no client is connected any more, so it can. */
+void control_end_if_quiet(struct control *c);
 
 /* control_metrics.c */
 void control_print_metrics(struct builder *b, void *arg);

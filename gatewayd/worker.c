@@ -116,9 +116,8 @@ static bool is_quiet(const struct worker *w)
 
 static void stop_if_done(struct worker *w)
 {
-    if (!w->is_quitting || !is_quiet(w))
+    if (!w->is_ending || !is_quiet(w))
         return;
-    stop_accepting(w);
     loop_timer_stop(&w->window);
     loop_timer_stop(&w->care);
     loop_stop(w->loop);
@@ -129,6 +128,7 @@ static void on_window(void *arg)
 {
     struct worker *w = arg;
 
+    w->is_ending = true;
     stop_accepting(w);
     worker_close_proxies(w);
     h1_server_close_idle(&w->server);
@@ -151,6 +151,13 @@ static void quit(struct worker *w, int64_t window_ms)
     w->is_quitting = true;
     begin_drain(w);
     loop_timer_start(&w->window, (uint64_t)window_ms);
+}
+
+/* No worker has anything left, so none is needed for what still comes to its socket. */
+static void end(struct worker *w)
+{
+    w->is_ending = true;
+    stop_accepting(w);
     stop_if_done(w);
 }
 
@@ -309,6 +316,7 @@ enum order {
     ORDER_DRAIN,
     ORDER_UNDRAIN,
     ORDER_QUIT,
+    ORDER_END,
     ORDER_END_KEY,
     ORDER_PING,
 };
@@ -403,6 +411,9 @@ static void obey(struct worker *w, struct worker_mail *m)
         return;
     case ORDER_QUIT:
         quit(w, m->window_ms);
+        return;
+    case ORDER_END:
+        end(w);
         return;
     case ORDER_END_KEY:
         exchanges_end_key(&w->exchanges, m->key);
@@ -512,6 +523,11 @@ void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void
     w->on_quit_arg = arg;
     m->window_ms = window_ms;
     post(w, m);
+}
+
+void worker_end(struct worker *w)
+{
+    post(w, new_order(w, ORDER_END, NULL, NULL));
 }
 
 void worker_end_key(struct worker *w, struct key_handle handle, worker_done_fn *done, void *arg)

@@ -61,9 +61,14 @@ void worker_undrain(struct worker *w, size_t listener);
 /* Is its loop alive? */
 void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
 
-/* Drains, ends when nothing is left or after `window_ms` whatever is left. `done`: the thread is
- * about to end, join it. */
+/* Drains, still accepting, until worker_end, or for `window_ms` whatever is left then. `done`: the
+ * thread is about to end, join it. */
 void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg);
+
+/* Accepts no more and ends as soon as nothing is left. Workers share their addresses: it is said to
+ * all of them, once none has a connection, or what comes to the socket of one that ended first
+ * would wait for nobody. After worker_quit. */
+void worker_end(struct worker *w);
 
 /* Ends what began with the key. */
 void worker_end_key(struct worker *w, struct key_handle handle, worker_done_fn *done, void *arg);

@@ -43,7 +43,8 @@ struct worker {
     struct loop_timer care;
     struct loop_timer window; /* the end of a drain */
     bool is_accepting;
-    bool is_quitting;
+    bool is_quitting; /* no longer ready; still accepting */
+    bool is_ending;   /* ends when nothing is left */
     worker_done_fn *on_quit;
     void *on_quit_arg;
 };

@@ -127,3 +127,26 @@ def test_a_log_can_be_moved_away(node, origin):
     until(lambda: node.access_path.exists())
     node.get("/")
     until(lambda: len(node.access()) == 1)
+
+
+def test_while_one_request_ends_others_are_still_served(make_node, make_origin):
+    """Workers share the address: none may leave its socket behind while another one drains."""
+    def slow(peer, request):
+        if request.target == "/slow":
+            time.sleep(1.5)
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        return True
+
+    node = make_node(workers=4)
+    node.upstream("o", make_origin(slow))
+    node.route("r", "o")
+    with node.connect() as waiting:
+        waiting.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(lambda: node.metrics()["gatewayd_exchanges"] == 1)
+        node.signal(signal.SIGTERM)
+        until(lambda: not node.is_ready())
+        for _ in range(30):
+            answer = node.get("/", timeout=2)
+            assert (answer.status, answer.header("Connection")) == (200, "close")
+        assert waiting.read().status == 200
+    assert node.wait(5) == 0
