@@ -371,6 +371,7 @@ static void workers_together_spend_what_was_granted(void **state)
 {
     pthread_t threads[3];
     int64_t granted = 10000;
+    unmake(state);
     make_of(
         (struct bucket_spec){ .kind = LIMIT_RATE, .rate = 1000000, .per = 1000, .burst = 1000000 });
     take(1);

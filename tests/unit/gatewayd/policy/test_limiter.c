@@ -364,7 +364,7 @@ static void nonsense_is_not_loaded(void **state)
 static void many_limits_are_all_counted(void **state)
 {
     struct limit limits[20];
-    char names[20][4];
+    char names[20][16];
     for (int i = 0; i < 20; i++) {
         snprintf(names[i], sizeof(names[i]), "l%d", i);
         limits[i] = rate_limit(names[i], 1, 20 - i, LIMIT_BY_CONSUMER);

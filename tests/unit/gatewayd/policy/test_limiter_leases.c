@@ -330,7 +330,7 @@ static void away_the_limit_is_divided(void **state)
 static void too_many_new_ones_begin_divided(void **state)
 {
     static struct waiter xs[1100];
-    static char names[1100][8];
+    static char names[1100][16];
     struct limiter_set *set = set_of("r", 10, 10, 1);
     unsigned waiting = 0;
     fake.count = BUCKETS; /* which bucket answers does not matter here */
