@@ -35,15 +35,40 @@ struct printer {
     bool full;
 };
 
+/* Most of what is copied is short: overlapping words cost less than a call. Returns the end. */
+static inline char *copy(char *to, const char *from, size_t length)
+{
+    if (length > 32)
+        return mempcpy(to, from, length);
+    if (length >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + length - 16, from + length - 16, 16);
+    } else if (length >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + length - 8, from + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + length - 4, from + length - 4, 4);
+    } else if (length > 0) {
+        to[0] = from[0];
+        to[length / 2] = from[length / 2];
+        to[length - 1] = from[length - 1];
+    }
+    return to + length;
+}
+
+static inline bool has_room(struct printer *p, size_t length)
+{
+    if (LIKELY((size_t)(p->end - p->at) >= length))
+        return true;
+    p->full = true;
+    return false;
+}
+
 static inline void put(struct printer *p, const char *bytes, size_t length)
 {
-    if (UNLIKELY((size_t)(p->end - p->at) < length)) {
-        p->full = true;
-        return;
-    }
-    if (length > 0)
-        memcpy(p->at, bytes, length);
-    p->at += length;
+    if (has_room(p, length))
+        p->at = copy(p->at, bytes, length);
 }
 
 static inline void put_text(struct printer *p, struct text t)
@@ -51,7 +76,28 @@ static inline void put_text(struct printer *p, struct text t)
     put(p, t.at, t.length);
 }
 
-#define PUT(p, literal) put(p, "" literal, sizeof(literal) - 1)
+#define PUT(p, literal) put_constant(p, "" literal, sizeof(literal) - 1)
+
+/* Of a length that the compiler knows. */
+static inline __attribute__((always_inline)) void put_constant(struct printer *p, const char *bytes,
+                                                               size_t length)
+{
+    if (!has_room(p, length))
+        return;
+    memcpy(p->at, bytes, length);
+    p->at += length;
+}
+
+static inline void put_line(struct printer *p, struct text name, struct text value)
+{
+    if (!has_room(p, name.length + value.length + 4))
+        return;
+    char *at = copy(p->at, name.at, name.length);
+    memcpy(at, ": ", 2);
+    at = copy(at + 2, value.at, value.length);
+    memcpy(at, "\r\n", 2);
+    p->at = at + 2;
+}
 
 static void put_u64(struct printer *p, uint64_t value)
 {
@@ -100,10 +146,7 @@ static void put_headers(struct printer *p, const struct headers *headers, bool s
             run_end = h->value.at + h->value.length;
             continue;
         }
-        put_text(p, h->name);
-        PUT(p, ": ");
-        put_text(p, h->value);
-        PUT(p, "\r\n");
+        put_line(p, h->name, h->value);
     }
     if (run != NULL) {
         put(p, run, (size_t)(run_end - run));

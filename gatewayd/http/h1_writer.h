@@ -3,8 +3,9 @@
  * h1_writer.h - the sending of an HTTP/1 message as a sink: its head, then its body by length,
  * chunked, until the connection ends, or raw. The same for both sides.
  *
- * Head and framing that could not be written yet are kept in one pooled buffer; body bytes never
- * are: they stay with their source. Lifetime: one message.
+ * Head and framing that could not be written yet are kept in one pooled buffer, with a short first
+ * piece that was put behind the head; other body bytes stay with their source. Lifetime: one
+ * message.
  */
 #ifndef GATEWAYD_HTTP_H1_WRITER_H
 #define GATEWAYD_HTTP_H1_WRITER_H

@@ -11,18 +11,26 @@
 #define NAME_MAX_LENGTH 32
 #define TABLE_SIZE      512
 
+const struct text header_id_names[HEADER_COUNT] = {
+#define HEADER(symbol, name, bits) [HEADER_##symbol] = TEXT(name),
+#include "gatewayd/http/headers.def"
+#undef HEADER
+};
+
+const unsigned char header_id_bits[HEADER_COUNT] = {
+#define HEADER(symbol, name, bits) [HEADER_##symbol] = bits,
+#include "gatewayd/http/headers.def"
+#undef HEADER
+};
+
+/* What a name is compared with. */
 struct row {
-    struct text name;
-    unsigned flags;
+    size_t length;
     char lower[NAME_MAX_LENGTH];
     char letters[NAME_MAX_LENGTH]; /* 0x20 where a letter stands */
 };
 
-static struct row rows[HEADER_COUNT] = {
-#define HEADER(symbol, text, bits) [HEADER_##symbol] = { .name = TEXT(text), .flags = bits },
-#include "gatewayd/http/headers.def"
-#undef HEADER
-};
+static struct row rows[HEADER_COUNT];
 
 static unsigned char table[TABLE_SIZE]; /* HEADER_OTHER: free */
 
@@ -38,15 +46,17 @@ static inline unsigned hash(struct text name)
 __attribute__((constructor)) static void fill_table(void)
 {
     for (unsigned id = HEADER_OTHER + 1; id < HEADER_COUNT; id++) {
+        struct text name = header_id_names[id];
         struct row *row = &rows[id];
-        MUST(row->name.length >= 1 && row->name.length <= NAME_MAX_LENGTH);
-        for (size_t i = 0; i < row->name.length; i++) {
-            char low = (char)(row->name.at[i] | 0x20);
+        MUST(name.length >= 1 && name.length <= NAME_MAX_LENGTH);
+        row->length = name.length;
+        for (size_t i = 0; i < name.length; i++) {
+            char low = (char)(name.at[i] | 0x20);
             bool is_letter = low >= 'a' && low <= 'z';
             row->letters[i] = is_letter ? 0x20 : 0;
-            row->lower[i] = is_letter ? low : row->name.at[i];
+            row->lower[i] = is_letter ? low : name.at[i];
         }
-        unsigned at = hash(row->name);
+        unsigned at = hash(name);
         while (table[at] != HEADER_OTHER)
             at = (at + 1) % TABLE_SIZE;
         table[at] = (unsigned char)id;
@@ -98,22 +108,10 @@ enum header_id header_id_find(struct text name)
     unsigned at = hash(name);
     for (; table[at] != HEADER_OTHER; at = (at + 1) % TABLE_SIZE) {
         const struct row *row = &rows[table[at]];
-        if (row->name.length == name.length && is_name(row, name.at, name.length))
+        if (row->length == name.length && is_name(row, name.at, name.length))
             return (enum header_id)table[at];
     }
     return HEADER_OTHER;
-}
-
-struct text header_id_name(enum header_id id)
-{
-    MUST(id < HEADER_COUNT);
-    return rows[id].name;
-}
-
-unsigned header_id_flags(enum header_id id)
-{
-    MUST(id < HEADER_COUNT);
-    return rows[id].flags;
 }
 
 void headers_init(struct headers *f, struct header *items, unsigned capacity)
@@ -170,7 +168,7 @@ static void remove_all(struct headers *f, enum header_id id, struct text name)
         h->is_removed = true;
 }
 
-void headers_remove(struct headers *f, enum header_id id)
+void headers_remove_present(struct headers *f, enum header_id id)
 {
     MUST(id != HEADER_OTHER);
     remove_all(f, id, TEXT_EMPTY);

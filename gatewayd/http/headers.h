@@ -73,7 +73,12 @@ struct header *headers_find_named(const struct headers *f, struct text name);
 struct header *headers_find_next(const struct headers *f, const struct header *field);
 
 /* Marks all of that name as removed. */
-void headers_remove(struct headers *f, enum header_id id);
+void headers_remove_present(struct headers *f, enum header_id id); /* of headers_remove */
+static inline void headers_remove(struct headers *f, enum header_id id)
+{
+    if (headers_has(f, id))
+        headers_remove_present(f, id);
+}
 void headers_remove_named(struct headers *f, struct text name);
 
 /* Removes all of that name, then adds one. False when full. */
@@ -86,8 +91,22 @@ MUST_USE bool headers_join(const struct headers *f, struct text name, struct are
 
 /* The number of a name (case-insensitive), or HEADER_OTHER. */
 enum header_id header_id_find(struct text name);
-struct text header_id_name(enum header_id id);
-unsigned header_id_flags(enum header_id id);
+
+/* Of the tables in headers.c. */
+extern const struct text header_id_names[HEADER_COUNT];
+extern const unsigned char header_id_bits[HEADER_COUNT];
+
+static inline struct text header_id_name(enum header_id id)
+{
+    MUST(id < HEADER_COUNT);
+    return header_id_names[id];
+}
+
+static inline unsigned header_id_flags(enum header_id id)
+{
+    MUST(id < HEADER_COUNT);
+    return header_id_bits[id];
+}
 
 /* Whether a list-valued field (Connection, …) names `token`, case-insensitively. */
 bool header_list_has(struct text value, struct text token);
