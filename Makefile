@@ -9,6 +9,8 @@ ROOMS := conf gatewayd cluster admin
 BUILD ?= build
 SAN ?=
 OPT ?= -O2
+# LTO=1 optimises gatewayd as a whole: a tenth fewer instructions per request, a slower link.
+LTO ?=
 PYTHON ?= /usr/bin/python3
 
 .DEFAULT_GOAL := all
@@ -40,6 +42,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 
 # MEM_FREE and the socket API look at pointers through other types: no type-based aliasing.
 CODEGEN := -g -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong -fPIE
+ifneq ($(LTO),)
+CODEGEN += -flto $(if $(findstring clang,$(CC)),,-ffat-lto-objects)
+LTO_LINK := $(OPT) -flto$(if $(findstring clang,$(CC)),,=auto)
+endif
 ifeq ($(SAN),)
 HARDENING := $(if $(filter -O0 -Og,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 else
@@ -134,7 +140,7 @@ ROOM_GROUP = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 
 $(BUILD)/gatewayd: $(call objects,gatewayd/main.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LTO_LINK) -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 $(BUILD)/gatewayctl: $(call objects,$(CTL_SOURCES)) $(BUILD)/libconf.a
 	$(call say,LD,$@)
@@ -157,7 +163,9 @@ $(BUILD)/openapi: $(call objects,admin/openapi_print.c) $(ROOM_LIBS)
 
 ## ---- variants ----------------------------------------------------------------------------------
 
-.PHONY: debug asan tsan
+.PHONY: release debug asan tsan
+release: ## optimised as a whole (LTO), into build-release/: what packages and benchmarks use
+	+$(MAKE) BUILD=build-release LTO=1 all
 debug: ## unoptimised, into build-debug/
 	+$(MAKE) BUILD=build-debug OPT=-Og all
 asan: ## address and undefined behaviour sanitizers, into build-asan/
@@ -261,8 +269,8 @@ run: ## on a fresh machine: install what is needed, build, start a node with two
 
 bench: ## CPU per request beside nginx and HAProxy, on the same work
 	@tests/deps bench
-	+@$(MAKE) --no-print-directory all
-	@tests/bench/run $(BUILD)
+	+@$(MAKE) --no-print-directory release
+	@tests/bench/run build-release
 
 install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, the documentation
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
@@ -275,9 +283,9 @@ install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, the documentation
 
 .PHONY: clean help
 clean: ## remove everything built
-	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-clang
+	rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-clang build-release
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' Makefile | sort | \
 	    while IFS="$$(printf '\t')" read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
 	@echo
-	@echo '  BUILD=folder  SAN=sanitizers  OPT=-O2  CC=gcc|clang  V=1  TESTS=name'
+	@echo '  BUILD=folder  SAN=sanitizers  OPT=-O2  LTO=1  CC=gcc|clang  V=1  TESTS=name'
