@@ -272,11 +272,14 @@ bench: ## CPU per request beside nginx and HAProxy, on the same work
 	+@$(MAKE) --no-print-directory release
 	@tests/bench/run build-release
 
-install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, the documentation
+install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, its manual page, the documentation
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
 	    $(DESTDIR)$(PREFIX)/share/doc/gatewayd
 	install -m 0755 $(BUILD)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
 	install -m 0755 $(BUILD)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BUILD)/gatewayctl help --man > $(DESTDIR)$(PREFIX)/share/man/man1/gatewayctl.1
+	$(BUILD)/gatewayctl completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl
 	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/gatewayd
 	for room in $(ROOMS); do [ ! -f $$room/README.md ] || \
 	    install -m 0644 $$room/README.md $(DESTDIR)$(PREFIX)/share/doc/gatewayd/$$room.md; done

@@ -170,7 +170,7 @@ static bool assign_in_list(struct assigning *a, struct doc *list, const struct f
 
 static bool assign_in_map(struct assigning *a, struct doc *map, struct text name)
 {
-    struct doc value;
+    struct doc value = doc_null();
 
     if (!read_value(a, NULL, &value))
         return false;
@@ -198,7 +198,7 @@ static bool assign_in(struct assigning *a, struct doc *object, const struct sche
 {
     struct text name = text_first(rest, text_find_byte(rest, '.'));
     const struct field *row = schema_find(schema, name);
-    struct doc value;
+    struct doc value = doc_null();
 
     if (row == NULL)
         return refuse_field(a, schema, name);
