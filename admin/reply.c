@@ -55,11 +55,17 @@ void reply_empty_object(struct call *call, unsigned status)
 
 void reply_stream(struct call *call, unsigned status, call_produce_fn *produce)
 {
+    reply_stream_content(call, status, "application/json", produce);
+}
+
+void reply_stream_content(struct call *call, unsigned status, const char *content_type,
+                          call_produce_fn *produce)
+{
     MUST(!call->is_replied);
     call->reply.status = status;
     call->reply.framing = BODY_CHUNKED;
     call->produce = produce;
-    reply_header(call, "Content-Type", TEXT_OF("application/json"));
+    reply_header(call, "Content-Type", text_of(content_type));
     call_send(call);
 }
 

@@ -18,8 +18,10 @@ void reply_json(struct call *call, unsigned status);
 /* Anything else that was printed into call->out. */
 void reply_content(struct call *call, unsigned status, const char *content_type);
 
-/* JSON that is produced piece by piece. */
+/* JSON, or anything else, that is produced piece by piece. */
 void reply_stream(struct call *call, unsigned status, call_produce_fn *produce);
+void reply_stream_content(struct call *call, unsigned status, const char *content_type,
+                          call_produce_fn *produce);
 
 /* A body `{}`. */
 void reply_empty_object(struct call *call, unsigned status);

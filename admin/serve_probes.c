@@ -7,6 +7,7 @@
 #include "admin/serve.h"
 #include "gatewayd/core/metrics.h"
 
+#define PIECE      16384
 #define PLAIN_TEXT "text/plain; charset=utf-8"
 
 void serve_livez(struct call *call)
@@ -26,10 +27,24 @@ void serve_readyz(struct call *call)
     reply_content(call, status.is_ready ? 200 : 503, PLAIN_TEXT);
 }
 
+static void free_metrics(struct call *call)
+{
+    metrics_page_fini(call->state);
+}
+
+static bool produce_metrics(struct call *call, struct builder *b)
+{
+    return metrics_page_print(call->state, PIECE, b);
+}
+
 void serve_metrics(struct call *call)
 {
-    metrics_print(&call->out);
-    reply_content(call, 200, "text/plain; version=0.0.4; charset=utf-8");
+    struct metrics_page *page = arena_alloc(&call->arena, sizeof(*page));
+
+    metrics_page_init(page);
+    call->state = page;
+    call->on_free = free_metrics;
+    reply_stream_content(call, 200, "text/plain; version=0.0.4; charset=utf-8", produce_metrics);
 }
 
 void serve_openapi(struct call *call)

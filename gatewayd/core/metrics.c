@@ -155,15 +155,20 @@ struct metrics_block *metrics_block_ref(struct metrics_block *b)
     return b;
 }
 
-void metrics_block_unref(struct metrics_block **block)
+void metrics_drop_block(struct metrics_block **block)
 {
     struct metrics_block *b = *block;
     *block = NULL;
-    if (b == NULL)
+    if (b != NULL && --b->count == 0)
+        free_block(b);
+}
+
+void metrics_block_unref(struct metrics_block **block)
+{
+    if (*block == NULL)
         return;
     metrics_lock();
-    if (--b->count == 0)
-        free_block(b);
+    metrics_drop_block(block);
     metrics_unlock();
 }
 

@@ -156,6 +156,19 @@ void metrics_add_source(metrics_source_fn *fn, void *arg);
 /* All of it, in the Prometheus text format 0.0.4. */
 void metrics_print(struct builder *b);
 
+/* The same piece by piece, for a thread that must not stand still: there may be thousands of
+ * blocks. Private but for its functions. */
+struct metrics_page {
+    size_t row;                  /* the first of the name that is being printed */
+    struct metrics_block *block; /* the next of its blocks; counted. NULL: its head comes */
+    bool is_whole;
+};
+void metrics_page_init(struct metrics_page *page);
+void metrics_page_fini(struct metrics_page *page);
+
+/* Adds about `bytes` more. False: that was the last. Blocks made meanwhile may be missing. */
+bool metrics_page_print(struct metrics_page *page, size_t bytes, struct builder *b);
+
 void metrics_print_head(struct builder *b, const char *name, const char *type, const char *help);
 /* `labels` as printed, without braces; may be empty. */
 void metrics_print_u64(struct builder *b, const char *name, const char *labels, uint64_t value);

@@ -163,18 +163,6 @@ static const char *type_name(enum metrics_kind kind)
     return names[kind];
 }
 
-/* Rows first..end-1 have one name: HELP, TYPE, and the samples of every block of their scope. */
-static void print_family(struct printing *p, size_t first, size_t end, enum metrics_scope scope)
-{
-    const struct metrics_row *row = &metrics_rows[first];
-    if (metrics_blocks_of(scope) == NULL)
-        return;
-    metrics_print_head(p->b, row->name, type_name(row->kind), row->help);
-    for (p->block = metrics_blocks_of(scope); p->block != NULL; p->block = p->block->next)
-        for (p->row = row; p->row < &metrics_rows[end]; p->row++)
-            print_sample(p);
-}
-
 static enum metrics_scope scope_of(const struct metrics_row *row)
 {
     unsigned scope = 0;
@@ -192,18 +180,66 @@ static size_t family_end(size_t first)
     return end;
 }
 
-void metrics_print(struct builder *b)
+/* Rows row..end-1 have one name: HELP and TYPE, then the samples of one block after the other of
+ * their scope, one at each call. */
+static void print_next(struct metrics_page *page, struct printing *p)
+{
+    const struct metrics_row *row = &metrics_rows[page->row];
+    size_t end = family_end(page->row);
+    if (page->block == NULL) {
+        page->block = metrics_blocks_of(scope_of(row));
+        if (page->block == NULL) {
+            page->row = end;
+            return;
+        }
+        page->block->count++;
+        metrics_print_head(p->b, row->name, type_name(row->kind), row->help);
+    }
+    p->block = page->block;
+    for (p->row = row; p->row < &metrics_rows[end]; p->row++)
+        print_sample(p);
+    struct metrics_block *next = page->block->next;
+    if (next != NULL)
+        next->count++;
+    metrics_drop_block(&page->block);
+    page->block = next;
+    if (next == NULL)
+        page->row = end;
+}
+
+void metrics_page_init(struct metrics_page *page)
+{
+    *page = (struct metrics_page){ .row = 0 };
+}
+
+void metrics_page_fini(struct metrics_page *page)
+{
+    metrics_block_unref(&page->block);
+}
+
+bool metrics_page_print(struct metrics_page *page, size_t bytes, struct builder *b)
 {
     struct builder labels;
-    builder_init(&labels, LABELS_MAX);
     struct printing p = { .b = b, .labels = &labels };
+    size_t begin = b->length;
+    builder_init(&labels, LABELS_MAX);
     metrics_lock();
-    for (size_t first = 0; first < metrics_row_count;) {
-        size_t end = family_end(first);
-        print_family(&p, first, end, scope_of(&metrics_rows[first]));
-        first = end;
+    while (page->row < metrics_row_count && b->length - begin < bytes)
+        print_next(page, &p);
+    if (page->row == metrics_row_count && !page->is_whole) {
+        metrics_print_sources(b);
+        page->is_whole = true;
     }
-    metrics_print_sources(b);
     metrics_unlock();
     builder_fini(&labels);
+    return !page->is_whole;
+}
+
+void metrics_print(struct builder *b)
+{
+    struct metrics_page page;
+    metrics_page_init(&page);
+    while (metrics_page_print(&page, SIZE_MAX, b)) {
+    }
+    metrics_page_fini(&page);
 }

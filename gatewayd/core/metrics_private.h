@@ -32,6 +32,7 @@ extern const size_t metrics_row_count;
 void metrics_lock(void);
 void metrics_unlock(void);
 struct metrics_block *metrics_blocks_of(enum metrics_scope scope);
+void metrics_drop_block(struct metrics_block **block); /* metrics_block_unref() in between */
 
 uint64_t metrics_sum_cell(const struct metrics_block *b, unsigned cell);
 
