@@ -119,24 +119,6 @@ static enum control_state state_of(const struct control *c)
     return why_behind(c) != NULL ? CONTROL_BEHIND : CONTROL_READY;
 }
 
-/* Resident pages, from the kernel. */
-uint64_t control_memory_bytes(void)
-{
-    char line[128];
-    FILE *f = fopen("/proc/self/statm", "re");
-    struct text rest, piece = TEXT_EMPTY;
-    uint64_t pages = 0;
-
-    if (f == NULL)
-        return 0;
-    rest = text_of(fgets(line, sizeof(line), f));
-    fclose(f);
-    if (rest.at == NULL || !text_cut(&rest, ' ', &piece) || rest.at == NULL ||
-        !text_cut(&rest, ' ', &piece) || !text_parse_u64(piece, &pages))
-        return 0;
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 struct control_status control_status(const struct control *c)
 {
     struct metrics_block *node = metrics_node();
@@ -151,7 +133,7 @@ struct control_status control_status(const struct control *c)
         .connections = metrics_sum(node, METRIC_CONNECTIONS),
         .exchanges = metrics_sum(node, METRIC_EXCHANGES),
         .streams = metrics_sum(node, METRIC_TUNNELS),
-        .memory_bytes = control_memory_bytes(),
+        .memory_bytes = memory_resident(),
     };
 }
 
@@ -212,6 +194,7 @@ static void on_care(void *arg)
                  (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) });
     credentials_tidy(c->credentials);
     control_end_if_quiet(c);
+    memory_tidy(&c->memory, clock_ms(clock));
     loop_timer_start(&c->care, CARE_MS);
 }
 

@@ -9,6 +9,7 @@
 #include "gatewayd/core/log.h"
 #include "gatewayd/exchange/plan_sets.h"
 #include "gatewayd/health.h"
+#include "gatewayd/memory.h"
 #include "gatewayd/net/listen.h"
 #include "gatewayd/net/resolve.h"
 #include "gatewayd/net/tls.h"
@@ -89,6 +90,7 @@ struct control {
     } watchdog;
     struct loop_signal signals[5];
     struct loop_timer care;
+    struct memory memory;
     int64_t started_at;
     bool is_draining;
     bool is_quitting;
@@ -115,7 +117,6 @@ void control_end_if_quiet(struct control *c);
 
 /* control_metrics.c */
 void control_print_metrics(struct builder *b, void *arg);
-uint64_t control_memory_bytes(void);
 
 /* control_watchdog.c */
 void control_watchdog_start(struct control *c);

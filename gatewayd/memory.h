@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory.h - how much memory the process has, and giving back what it does not use.
+ *
+ * What a burst needed (a million keys brought at once, ten thousand connections) is freed in pieces
+ * between what stays; the allocator keeps such pages. Control gives them back now and then.
+ */
+#ifndef GATEWAYD_MEMORY_H
+#define GATEWAYD_MEMORY_H
+
+#include "conf/base/text.h"
+
+/* Resident bytes, from the kernel; 0 when it does not say. Any thread. */
+uint64_t memory_resident(void);
+
+/* Lifetime: control. */
+struct memory {
+    uint64_t least;   /* resident after a trim, the least of all */
+    uint64_t next_ms; /* not before */
+    uint64_t wait_ms; /* grows while trimming does not help */
+};
+
+/* Looks about once a second of `now_ms` and trims if there may be something to give back. A trim
+ * takes a few milliseconds; those that were in vain are repeated once a minute. Control thread. */
+void memory_tidy(struct memory *m, uint64_t now_ms);
+
+#endif
