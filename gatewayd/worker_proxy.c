@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * worker_proxy.c - connections that begin with a PROXY header: it is looked at in the kernel's
- * buffer and taken out of it exactly, so that codec and TLS find the first byte of their own.
+ * buffer and taken out of it exactly, in as many pieces as it comes, so that codec and TLS find the
+ * first byte of their own.
  *
  * Addresses are believed if the sender is in trusted_proxies; of anybody else the header is read
  * and its addresses are not used.
@@ -22,6 +23,8 @@ struct proxy_wait {
     struct loop_timer deadline;
     struct address peer;
     int fd;
+    size_t filled; /* bytes of the header that were taken */
+    char seen[PROXY_PROTOCOL_MAX];
 };
 
 static void free_wait(void *arg)
@@ -58,21 +61,32 @@ static void pass_on(struct proxy_wait *p, const struct proxy_protocol *header)
         p->listener->is_unix || forwarded_is_trusted(&all->settings.trusted, &p->peer);
     const struct address *peer = header->has_addresses && is_believed ? &header->source : &p->peer;
 
-    int one = 1;
-
     end_wait(p);
-    if (setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)) != 0)
-        log_debug(&p->listener->worker->log, "SO_RCVLOWAT: %s", strerror(errno));
     worker_take_connection(p->listener, p->fd, peer);
+}
+
+static void refuse(struct proxy_wait *p)
+{
+    log_debug(&p->listener->worker->log, "a connection without a right PROXY header was closed");
+    drop(p);
+}
+
+/* Takes what belongs to the header out of the kernel's buffer. False: it is not there any more. */
+static bool take(struct proxy_wait *p, size_t length)
+{
+    if (recv(p->fd, p->seen + p->filled, length, MSG_DONTWAIT) != (ssize_t)length)
+        return false;
+    p->filled += length;
+    return true;
 }
 
 static void on_readable(void *arg)
 {
     struct proxy_wait *p = arg;
     struct proxy_protocol header;
-    char bytes[PROXY_PROTOCOL_MAX];
     size_t used = 0;
-    ssize_t n = recv(p->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n =
+        recv(p->fd, p->seen + p->filled, sizeof(p->seen) - p->filled, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -80,25 +94,22 @@ static void on_readable(void *arg)
         drop(p);
         return;
     }
-    switch (proxy_protocol_parse(text_from(bytes, (size_t)n), &header, &used)) {
+    switch (proxy_protocol_parse(text_from(p->seen, p->filled + (size_t)n), &header, &used)) {
     case PROXY_PROTOCOL_DONE:
-        if (recv(p->fd, bytes, used, MSG_DONTWAIT) != (ssize_t)used)
-            break;
-        pass_on(p, &header);
+        if (take(p, used - p->filled))
+            pass_on(p, &header);
+        else
+            drop(p);
         return;
     case PROXY_PROTOCOL_MORE:
-        /* Peeked bytes keep the descriptor readable: look again when there are more. */
-        if ((size_t)n < sizeof(bytes)) {
-            int more = (int)n + 1;
-            if (setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof(more)) == 0)
-                return;
-        }
-        break;
+        /* All of it belongs to the header; left there, it would be announced in every turn. */
+        if (!take(p, (size_t)n) || p->filled == sizeof(p->seen))
+            refuse(p);
+        return;
     case PROXY_PROTOCOL_BAD:
-        break;
+        refuse(p);
+        return;
     }
-    log_debug(&p->listener->worker->log, "a connection without a right PROXY header was closed");
-    drop(p);
 }
 
 static void on_deadline(void *arg)

@@ -15,9 +15,6 @@
 #define SKIP_MAX   65536
 #define LINGER_MAX (1024 * 1024)
 
-/* While the upstream works there is nothing for a connection to wait for. */
-#define NO_DEADLINE_MS (24 * 3600 * 1000)
-
 static void read_requests(struct h1_down *c);
 
 void h1_server_init(struct h1_server *s)
@@ -175,7 +172,7 @@ static void take_request(struct h1_down *c)
     t->reader.may_read = !socket_is_drained(&c->socket);
     t->wants_continue = head->expect_continue && !h1_reader_has_ended(&t->reader);
     enter(c, H1_DOWN_EXCHANGE);
-    h1_down_touch(c, h1_reader_has_ended(&t->reader) ? NO_DEADLINE_MS : c->server->body_timeout_ms);
+    h1_down_touch(c, c->server->body_timeout_ms);
     c->server->user->on_request(&t->down);
 }
 
@@ -438,7 +435,7 @@ static void read_body(struct h1_down *c)
     if (!h1_reader_on_readable(&t->reader)) {
         return;
     }
-    h1_down_touch(c, t->is_upgraded ? NO_DEADLINE_MS : c->server->body_timeout_ms);
+    h1_down_touch(c, c->server->body_timeout_ms);
     c->server->user->on_body(&t->down);
     if (c->turn == t) {
         h1_reader_after_body(&t->reader);
@@ -508,6 +505,20 @@ static void body_is_late(struct h1_down *c)
     }
 }
 
+/* How much of body_timeout is left to a client that is waited for since then. False: none. */
+static bool has_time_left(struct h1_down *c, uint64_t since_ms)
+{
+    int64_t left = c->server->body_timeout_ms - (int64_t)(loop_now_ms(c->server->loop) - since_ms);
+
+    if (left <= 0) {
+        return false;
+    }
+    h1_down_touch(c, left);
+    return true;
+}
+
+/* The deadline comes round again and again; whether it means anything is seen only then. While the
+ * upstream works it means nothing. */
 static void exchange_is_late(struct h1_down *c)
 {
     struct h1_down_turn *t = c->turn;
@@ -515,12 +526,18 @@ static void exchange_is_late(struct h1_down *c)
     if (t->is_cut) {
         return;
     }
-    if (t->writer.is_blocked || c->is_half_closed || t->is_bad) {
+    if (c->is_half_closed || t->is_bad) {
         gone(c);
+    } else if (t->writer.is_blocked) {
+        if (!has_time_left(c, t->writer.blocked_ms)) {
+            gone(c);
+        }
     } else if (t->reader.is_wanted && !t->is_upgraded) {
-        body_is_late(c);
+        if (!has_time_left(c, t->reader.wanted_ms)) {
+            body_is_late(c);
+        }
     } else {
-        h1_down_touch(c, NO_DEADLINE_MS);
+        h1_down_touch(c, c->server->body_timeout_ms);
     }
 }
 

@@ -169,6 +169,9 @@ static enum pull verdict(struct h1_reader *r)
 
 static enum pull wait(struct h1_reader *r)
 {
+    if (!r->is_wanted) {
+        r->wanted_ms = loop_now_ms(r->socket->watch.loop);
+    }
     r->is_wanted = true;
     if (r->hook != NULL) {
         r->hook(r, PULL_WAIT);

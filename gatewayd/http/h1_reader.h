@@ -49,6 +49,7 @@ struct h1_reader {
     struct headers trailers;
     bool may_read;      /* an event said so and no read was short since */
     bool is_wanted;     /* the user was told PULL_WAIT */
+    uint64_t wanted_ms; /* while is_wanted: since when, on the loop's clock */
     bool is_at_end;     /* the socket has said EOF */
     uint8_t reads_left; /* of this event */
 };

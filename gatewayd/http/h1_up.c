@@ -280,6 +280,11 @@ static void on_writable(void *arg)
     }
 }
 
+static int64_t passed_ms(const struct h1_up *c, uint64_t since_ms)
+{
+    return (int64_t)(loop_now_ms(c->pool->loop) - since_ms);
+}
+
 /* response_timeout counts from the end of the request; while that is still being sent, it counts
  * only if it is the upstream that does not take it. */
 static void wait_for_head(struct h1_up *c)
@@ -287,12 +292,27 @@ static void wait_for_head(struct h1_up *c)
     int64_t left = c->origin.response_timeout_ms;
 
     if (h1_writer_has_ended(&c->writer)) {
-        left -= (int64_t)(loop_now_ms(c->pool->loop) - c->writer.ended_ms);
+        left -= passed_ms(c, c->writer.ended_ms);
     } else if (c->writer.is_blocked) {
-        left = 0;
+        left -= passed_ms(c, c->writer.blocked_ms);
     }
     if (left <= 0) {
         fail(c, UP_TIMEOUT, "no answer in time");
+    } else {
+        touch(c, left);
+    }
+}
+
+/* idle_timeout counts while it is the upstream that is waited for. */
+static void wait_for_body(struct h1_up *c)
+{
+    int64_t left = c->origin.idle_timeout_ms;
+
+    if (c->reader.is_wanted) {
+        left -= passed_ms(c, c->reader.wanted_ms);
+    }
+    if (left <= 0) {
+        fail(c, UP_IDLE, "the answer stood still too long");
     } else {
         touch(c, left);
     }
@@ -313,10 +333,8 @@ static void on_deadline(void *arg)
         }
         if (!c->has_head) {
             wait_for_head(c);
-        } else if (c->reader.is_wanted) {
-            fail(c, UP_IDLE, "the answer stood still too long");
         } else {
-            touch(c, c->origin.idle_timeout_ms);
+            wait_for_body(c);
         }
         return;
     case H1_UP_IDLE:

@@ -142,8 +142,13 @@ static enum io broken(struct h1_writer *w)
     return IO_BROKEN;
 }
 
+/* Being asked again while nothing went out makes the peer no quicker. */
 static enum io blocked(struct h1_writer *w)
 {
+    if (w->blocked_ms == 0 || w->blocked_wire != w->wire) {
+        w->blocked_ms = loop_now_ms(w->socket->watch.loop);
+        w->blocked_wire = w->wire;
+    }
     w->is_blocked = true;
     return IO_AGAIN;
 }
@@ -404,7 +409,10 @@ static void spliced(struct sink *s, uint64_t length, bool is_blocked)
 
     account(w, (size_t)length);
     w->wire += length;
-    w->is_blocked = is_blocked;
+    w->is_blocked = false;
+    if (is_blocked) {
+        (void)blocked(w);
+    }
     if (w->framing == BODY_LENGTH && w->left == 0) {
         ended(w);
     }

@@ -29,12 +29,14 @@ struct h1_writer {
     unsigned out_end;
     enum body_framing framing; /* BODY_NONE: body bytes given are swallowed (HEAD) */
     enum h1_writer_state state;
-    bool is_first;     /* chunked: no chunk was begun */
-    bool is_blocked;   /* the user was told IO_AGAIN */
-    uint64_t left;     /* BODY_LENGTH: still to come; chunked: of the chunk that was announced */
-    uint64_t sent;     /* bytes of body taken */
-    uint64_t wire;     /* bytes of this message given to the socket, framing included */
-    uint64_t ended_ms; /* when the last of it was, on the loop's clock */
+    bool is_first;       /* chunked: no chunk was begun */
+    bool is_blocked;     /* the user was told IO_AGAIN */
+    uint64_t left;       /* BODY_LENGTH: still to come; chunked: of the chunk that was announced */
+    uint64_t sent;       /* bytes of body taken */
+    uint64_t wire;       /* bytes of this message given to the socket, framing included */
+    uint64_t ended_ms;   /* when the last of it was, on the loop's clock */
+    uint64_t blocked_ms; /* while is_blocked: since when the peer has taken nothing */
+    uint64_t blocked_wire; /* .wire at that time */
 };
 
 void h1_writer_init(struct h1_writer *w, struct socket *socket, struct buffer_pool *buffers);
