@@ -20,7 +20,8 @@ void command_flush(struct builder *b)
 {
     struct text t = builder_text(b);
 
-    (void)fwrite(t.at, 1, t.length, stdout);
+    if (t.length > 0)
+        (void)fwrite(t.at, 1, t.length, stdout);
     (void)fflush(stdout);
     builder_clear(b);
 }
