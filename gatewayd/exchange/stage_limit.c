@@ -33,13 +33,14 @@ static enum limiter_verdict take(struct exchange *ex, const struct limiter_set *
         .wait = &ex->limit_wait,
     };
 
+    request.who.route = ex->route->route->name;
     if (ex->has_credential) {
         request.who.consumer = ex->credential.consumer;
         request.who.key = text_of(ex->credential.id);
     }
     exchanges_enter_turn(ex->all);
     return limiter_take(ex->all->limiter, ex->all->worker, &request,
-                        (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) },
+                        (struct limiter_now){ (int64_t)clock_read_ns(), clock_wall_ms(clock) },
                         &ex->arena, result);
 }
 

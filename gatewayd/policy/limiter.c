@@ -324,7 +324,8 @@ static void tell(const struct taking *t, struct limiter_item *items, struct limi
 
 static enum limiter_verdict deny_for_want_of_room(struct limiter_result *out)
 {
-    *out = (struct limiter_result){ .retry_after = 1 };
+    static const struct limiter_item no_room = { .name = TEXT("memory"), .denied = true };
+    *out = (struct limiter_result){ .retry_after = 1, .denied = &no_room };
     return LIMITER_DENIED;
 }
 

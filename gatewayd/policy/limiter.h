@@ -99,7 +99,7 @@ struct limiter_result {
     struct limiter_item *items; /* in the arena; the tightest first */
     size_t count;
     int64_t retry_after;               /* s, rounded up, at least 1; 0 unless denied */
-    const struct limiter_item *denied; /* the one that denies longest; NULL unless denied */
+    const struct limiter_item *denied; /* the one that denies longest; never NULL when denied */
 };
 
 struct limiter_wait;

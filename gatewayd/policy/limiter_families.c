@@ -6,15 +6,18 @@
 #include "conf/base/mem.h"
 #include "gatewayd/policy/limiter_private.h"
 
-#define SWEEP_MOST 100000
+#define SWEEP_MOST         20000 /* about a millisecond */
+#define SWEEP_MOST_CROWDED LIMITER_LOCAL_MOST
 
 /* ---- families ---- */
 
 static uint32_t free_number(struct limiter *l)
 {
-    for (uint32_t i = 0; i < l->families_size; i++) {
-        if (l->families[i] == NULL)
+    for (uint32_t i = l->families_hint; i < l->families_size; i++) {
+        if (l->families[i] == NULL) {
+            l->families_hint = i + 1;
             return i;
+        }
     }
     uint32_t size = l->families_size == 0 ? 64 : l->families_size * 2;
     l->families = mem_resize(l->families, size * sizeof(struct limiter_family *));
@@ -22,6 +25,7 @@ static uint32_t free_number(struct limiter *l)
            (size - l->families_size) * sizeof(struct limiter_family *));
     uint32_t number = l->families_size;
     l->families_size = size;
+    l->families_hint = number + 1;
     return number;
 }
 
@@ -42,6 +46,8 @@ static void family_free(struct limiter *l, struct limiter_family *f)
 {
     map_remove(&l->by_identity, f->identity);
     l->families[f->number] = NULL;
+    if (f->number < l->families_hint)
+        l->families_hint = f->number;
     char *identity = (char *)f->identity.at;
     MEM_FREE(&identity);
     limits_local_spec_fini(&f->spec);
@@ -203,7 +209,8 @@ void limiter_families_sweep(struct limiter *l, struct limiter_now now)
     free_dead_sets(l);
     if (l->sweep_position == 0)
         begin_round(l);
-    for (size_t most = SWEEP_MOST; most > 0; most--) {
+    size_t most = tallies_is_crowded(l->tallies) ? SWEEP_MOST_CROWDED : SWEEP_MOST;
+    for (; most > 0; most--) {
         struct tally *tally = tallies_next(l->tallies, &l->sweep_position);
         if (tally == NULL) {
             end_round(l);

@@ -57,6 +57,7 @@ struct limiter {
     struct map by_identity;
     struct limiter_family **families; /* by number; NULL where free */
     uint32_t families_size;
+    uint32_t families_hint; /* none is free below */
     uint32_t sweep_position;
     _Atomic(struct limiter_set *) dead_sets; /* any thread adds */
     struct limiter_leases *leases;           /* NULL without a port */

@@ -37,7 +37,7 @@ static int64_t days_in(const struct month *m)
 
 struct quota_window quota_window(enum limit_period period, int64_t now)
 {
-    MUST(now >= 0);
+    MUST(now >= 0 && period <= LIMIT_MONTH);
     int64_t days = now / DAY_MS;
     switch (period) {
     case LIMIT_HOUR: {
@@ -50,12 +50,10 @@ struct quota_window quota_window(enum limit_period period, int64_t now)
         int64_t monday = days - (days + EPOCH_WEEKDAY) % 7;
         return (struct quota_window){ monday * DAY_MS, (monday + 7) * DAY_MS };
     }
-    case LIMIT_MONTH: {
-        struct month m = month_of_day(days);
-        int64_t first = days - m.day;
-        return (struct quota_window){ first * DAY_MS, (first + days_in(&m)) * DAY_MS };
+    case LIMIT_MONTH:
+        break;
     }
-    }
-    MUST(!"a period");
-    return (struct quota_window){ 0, 0 };
+    struct month m = month_of_day(days);
+    int64_t first = days - m.day;
+    return (struct quota_window){ first * DAY_MS, (first + days_in(&m)) * DAY_MS };
 }

@@ -162,6 +162,20 @@ static void headers_keys_and_routes_are_subjects(void **state)
     limiter_set_unref(&set);
 }
 
+static void a_plan_can_count_each_route_by_itself(void **state)
+{
+    struct limit limit = rate_limit("l", 10, 1, LIMIT_BY_ROUTE);
+    struct limiter_set *plan = set_of(LIMITER_PLAN, "gold", &limit, 1);
+    struct limiter_who who = who_of("a", "192.0.2.1");
+    const char *routes[] = { "r1", "r2", "" };
+    for (int i = 0; i < 3; i++) {
+        who.route = text_of(routes[i]);
+        assert_true(ask(NULL, plan, who));
+        assert_false(ask(NULL, plan, who));
+    }
+    limiter_set_unref(&plan);
+}
+
 static void a_plan_counts_over_all_routes_a_route_by_itself(void **state)
 {
     struct limit one = rate_limit("l", 1, 3, LIMIT_BY_CONSUMER);
@@ -385,6 +399,8 @@ static void without_room_nothing_is_let_through(void **state)
     struct arena small;
     arena_init(&small, 8);
     assert_int_equal(limiter_take(w.l, 0, &request, w.now, &small, &w.result), LIMITER_DENIED);
+    assert_non_null(w.result.denied);
+    assert_int_equal(w.result.retry_after, 1);
     arena_reset(&small);
     limiter_set_unref(&set);
 }
@@ -396,6 +412,7 @@ int main(void)
         TEST(no_limit_allows),
         TEST(each_consumer_has_its_own_and_strangers_count_by_address),
         TEST(headers_keys_and_routes_are_subjects),
+        TEST(a_plan_can_count_each_route_by_itself),
         TEST(a_plan_counts_over_all_routes_a_route_by_itself),
         TEST(the_tightest_comes_first),
         TEST(retry_after_is_the_longest_and_true),
