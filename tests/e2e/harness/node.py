@@ -102,13 +102,13 @@ class Node:
 
     # ---- life ----
 
-    def start(self, wait=True):
+    def start(self, wait=True, timeout=15):
         assert self.process is None
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BUILD / "gatewayd", "-c", self.config_path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
-            until(self._is_ready_or_ended, timeout=15, what="a ready node")
+            until(self._is_ready_or_ended, timeout=timeout, what="a ready node")
             assert self.process.poll() is None, self.log()
         return self
 
