@@ -139,6 +139,25 @@ def test_a_huge_document_does_not_hold_others_up(node):
     assert slowest.value < 0.5 * SLOWNESS, f"somebody else waited {slowest.value:.3f} s"
 
 
+def test_readers_that_are_slow_or_go_away(node):
+    document = {"plans": [{"name": f"p{i}", "limits": [{"name": f"l{j}", "rate": 5}
+                                                       for j in range(30)]} for i in range(1500)]}
+    assert call(node, "PUT", "/v1/config", document).status == 200
+    ask = ("GET /v1/config HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer-token-for-tests"
+           "\r\n\r\n")
+    for _ in range(5):
+        with Connection(("127.0.0.1", node.admin_port)) as connection:
+            connection.send(ask)
+            connection.take(5000)
+    with Connection(("127.0.0.1", node.admin_port)) as connection:
+        connection.send(ask)
+        time.sleep(0.3)
+        assert len(connection.read().json["plans"]) == 1500
+        connection.send(ask.replace("GET", "HEAD"))
+        assert connection.read("HEAD").body == b""
+        assert connection.request("GET", "/livez").status == 200, "nothing came behind the head"
+
+
 # ---- history ----
 
 
