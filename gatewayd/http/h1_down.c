@@ -93,8 +93,10 @@ static void on_pull(struct h1_reader *r, enum pull pull)
 
     if (pull == PULL_WAIT && t->wants_continue) {
         t->wants_continue = false;
-        if (!t->is_answered) {
-            t->is_cut = !h1_writer_put(&t->writer, TEXT_OF("HTTP/1.1 100 Continue\r\n\r\n"));
+        /* Of a client that is gone the read that follows tells. */
+        if (!t->is_answered &&
+            !h1_writer_put(&t->writer, TEXT_OF("HTTP/1.1 100 Continue\r\n\r\n"))) {
+            socket_resume_read(&t->connection->socket);
         }
     }
     if (pull == PULL_BROKEN && r->state == H1_READER_MALFORMED) {
