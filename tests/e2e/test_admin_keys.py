@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.client import Connection
-from harness.wait import scaled
+from harness.wait import scaled, until
 
 LINES = {"Content-Type": "application/x-ndjson"}
 
@@ -205,3 +205,13 @@ def test_an_import_given_up_halfway(keyed):
     time.sleep(0.1)
     assert keyed.status()["revision"] == before
     assert not opens(keyed, "legacy-key-number-1")
+
+
+def test_unconfirmed_keys_are_revoked_and_what_cannot_be_undone_takes_no_confirm(keyed):
+    made = call(keyed, "POST", "/v1/consumers/acme/keys?confirm=1s", {}).json
+    assert opens(keyed, made["key"])
+    for method, path, body in (("PATCH", f"/v1/keys/{made['id']}", {"scopes": []}),
+                               ("POST", f"/v1/keys/{made['id']}/rotate", {}),
+                               ("DELETE", f"/v1/keys/{made['id']}", None)):
+        assert call(keyed, method, path + "?confirm=1s", body).status == 400
+    until(lambda: not opens(keyed, made["key"]))
