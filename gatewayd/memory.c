@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define LOOK_MS    ((uint64_t)1000)
-#define LONGEST_MS ((uint64_t)64 * 1000)
+#define LONGEST_MS ((uint64_t)16 * 1000)
 
 /* Less than this is not worth a trim, nor calls one a success. */
 #define WORTH ((uint64_t)8 * 1024 * 1024)

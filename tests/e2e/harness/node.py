@@ -160,6 +160,17 @@ class Node:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def sockets(self):
+        """Open sockets; pipes and files are kept for later use."""
+        links = pathlib.Path(f"/proc/{self.process.pid}/fd")
+        count = 0
+        for link in links.iterdir():
+            try:
+                count += os.readlink(link).startswith("socket:")
+            except OSError:  # closed meanwhile
+                pass
+        return count
+
     # ---- talking to it ----
 
     def connect(self, timeout=10.0, **options):
