@@ -58,7 +58,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DGATEWAYD_VERSION='"$(VERSION)"' -DOPENSSL_API_CO
     $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS_ALL = -std=gnu11 $(OPT) $(CODEGEN) $(WARNINGS) $(HARDENING) $(COVERAGE) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN)) \
-    $(COVERAGE) $(LDFLAGS)
+    $(COVERAGE) $(LDFLAGS) $(if $(LTO),-fno-lto)
 LIBS = $(shell pkg-config --libs $(PACKAGES) $(SYSTEMD)) -lpthread -lm
 CTL_LIBS = $(shell pkg-config --libs $(CTL_PACKAGES)) -lpthread -lm
 
