@@ -213,7 +213,6 @@ void loop_watch_init(struct loop_watch *w, struct loop *loop, int fd, void *arg)
 {
     *w = (struct loop_watch){ .loop = loop, .fd = fd, .arg = arg };
     MUST(event_assign(&w->read, loop->base, fd, EV_READ | EV_PERSIST, on_readable, w) == 0);
-    MUST(event_assign(&w->write, loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, w) == 0);
 }
 
 void loop_watch_start_read(struct loop_watch *w, loop_fn *fn)
@@ -233,13 +232,22 @@ void loop_watch_stop_read(struct loop_watch *w)
     event_del(&w->read);
 }
 
+static struct event *new_write_event(struct loop_watch *w)
+{
+    struct event *event = mem_new(sizeof(*event));
+    MUST(event_assign(event, w->loop->base, w->fd, EV_WRITE | EV_PERSIST, on_writable, w) == 0);
+    return event;
+}
+
 void loop_watch_start_write(struct loop_watch *w, loop_fn *fn)
 {
     w->on_writable = fn;
     if (w->is_writing)
         return;
     w->is_writing = true;
-    MUST(event_add(&w->write, NULL) == 0);
+    if (w->write == NULL)
+        w->write = new_write_event(w);
+    MUST(event_add(w->write, NULL) == 0);
 }
 
 void loop_watch_stop_write(struct loop_watch *w)
@@ -247,13 +255,22 @@ void loop_watch_stop_write(struct loop_watch *w)
     if (!w->is_writing)
         return;
     w->is_writing = false;
-    event_del(&w->write);
+    event_del(w->write);
+}
+
+/* libevent does not look at a persistent event any more once it has begun its callback, so this
+ * may be called from inside it. */
+void loop_watch_trim(struct loop_watch *w)
+{
+    if (!w->is_writing && w->write != NULL)
+        MEM_FREE(&w->write);
 }
 
 void loop_watch_stop(struct loop_watch *w)
 {
     loop_watch_stop_read(w);
     loop_watch_stop_write(w);
+    loop_watch_trim(w);
 }
 
 /* ---- later in this turn --------------------------------------------------------------------- */

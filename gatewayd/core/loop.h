@@ -120,10 +120,10 @@ bool loop_has_passed(const struct loop *loop, uint64_t turns_then);
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
 /* Read and write events of one descriptor. Read events are level-triggered, registered once and
- * left; write events only while they are wanted. */
+ * left; write events only while they are wanted, and most descriptors never have one. */
 struct loop_watch {
     struct event read;
-    struct event write;
+    struct event *write; /* from the first loop_watch_start_write on; else NULL */
     struct loop *loop;
     loop_fn *on_readable;
     loop_fn *on_writable;
@@ -139,6 +139,9 @@ void loop_watch_start_read(struct loop_watch *w, loop_fn *on_readable);
 void loop_watch_stop_read(struct loop_watch *w);
 void loop_watch_start_write(struct loop_watch *w, loop_fn *on_writable);
 void loop_watch_stop_write(struct loop_watch *w);
+
+/* Gives the memory of a write event back that is not wanted now. */
+void loop_watch_trim(struct loop_watch *w);
 
 /* Stops both; before the descriptor is closed. */
 void loop_watch_stop(struct loop_watch *w);

@@ -78,7 +78,7 @@ struct sink_type {
 
 /* ---- downstream --------------------------------------------------------------------------- */
 
-/* Facts of a connection that do not change; lives as long as the connection. */
+/* Facts of a connection that do not change; the codec's, as long as the request. */
 struct down_peer {
     struct address peer; /* of the socket, or as a trusted PROXY header said */
     bool is_tls;

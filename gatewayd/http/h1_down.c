@@ -61,6 +61,38 @@ static void free_connection(void *arg)
     MEM_FREE(&c);
 }
 
+static void keep_peer(struct h1_down *c, const struct down_peer *peer)
+{
+    size_t length = peer->peer.length;
+
+    c->is_tls = peer->is_tls;
+    c->is_trusted = peer->is_trusted;
+    c->listener = peer->listener;
+    memcpy(&c->peer, &peer->peer.any, length < sizeof(c->peer) ? length : sizeof(c->peer));
+    c->peer.any.sa_family = peer->peer.any.sa_family;
+}
+
+static socklen_t length_of(sa_family_t family)
+{
+    switch (family) {
+    case AF_INET:
+        return sizeof(struct sockaddr_in);
+    case AF_INET6:
+        return sizeof(struct sockaddr_in6);
+    default:
+        return sizeof(sa_family_t);
+    }
+}
+
+static void tell_peer(const struct h1_down *c, struct down_peer *into)
+{
+    into->is_tls = c->is_tls;
+    into->is_trusted = c->is_trusted;
+    into->listener = c->listener;
+    memcpy(&into->peer, &c->peer, sizeof(c->peer));
+    into->peer.length = length_of(c->peer.any.sa_family);
+}
+
 /* The socket is closed already, or is closed here. */
 void h1_down_close(struct h1_down *c)
 {
@@ -79,7 +111,9 @@ void h1_down_close(struct h1_down *c)
     s->connection_count--;
     loop_bury(s->loop, c, free_connection);
     if (s->on_closed != NULL) {
-        s->on_closed(s, &c->peer);
+        struct down_peer peer;
+        tell_peer(c, &peer);
+        s->on_closed(s, &peer);
     }
 }
 
@@ -111,11 +145,12 @@ static void begin_turn(struct h1_down *c)
     struct h1_down_turn *t = pool_take(&s->turns);
     struct h1_limits limits = { s->header_bytes, s->headers, s->header_bytes };
 
-    memset(t, 0, sizeof(*t));
+    memset(t, 0, offsetof(struct h1_down_turn, peer));
+    tell_peer(c, &t->peer);
     t->connection = c;
     t->down.type = &h1_down_type;
     t->down.user = s->user;
-    t->down.peer = &c->peer;
+    t->down.peer = &t->peer;
     t->down.socket = &c->socket;
     h1_reader_init(&t->reader, &c->input, &c->socket, s->buffers);
     h1_writer_init(&t->writer, &c->socket, s->buffers);
@@ -235,6 +270,7 @@ static void become_idle(struct h1_down *c)
         return;
     }
     h1_down_touch(c, c->server->idle_timeout_ms);
+    socket_trim(&c->socket);
     socket_resume_read(&c->socket);
     if (!h1_input_is_empty(&c->input)) {
         loop_defer(c->server->loop, &c->next);
@@ -339,7 +375,7 @@ void h1_down_end_turn(struct h1_down *c)
 /* Of clients; the admin server's are not among them. */
 static void count_handshake(const struct h1_down *c)
 {
-    if (c->peer.listener == NULL) {
+    if (c->listener == NULL) {
         return;
     }
     if (!socket_is_ready(&c->socket)) {
@@ -585,14 +621,14 @@ void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
     struct h1_down *c = mem_new(sizeof(*c));
 
     c->server = s;
-    c->peer = *peer;
+    keep_peer(c, peer);
     c->state = H1_DOWN_HANDSHAKE;
     list_add_last(&s->connections, &c->node);
     s->connection_count++;
     loop_timer_init(&c->deadline, s->loop, on_deadline, c);
     loop_task_init(&c->next, on_next, c);
     socket_init(&c->socket, s->loop, &handlers, c);
-    socket_open(&c->socket, fd, &peer->peer);
+    socket_open(&c->socket, fd);
     if (tls == NULL) {
         enter(c, H1_DOWN_IDLE);
         h1_down_touch(c, s->idle_timeout_ms);

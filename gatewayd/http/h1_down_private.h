@@ -32,6 +32,7 @@ struct h1_down_turn {
     bool is_bad;      /* the head was refused: no other request can follow */
     bool closes;      /* the answer said that the connection ends */
     bool is_cut;
+    struct down_peer peer; /* last: the rest is zeroed */
 };
 
 /* A connection. Small while idle: its turn and its input buffer come and go. */
@@ -43,9 +44,17 @@ struct h1_down {
     struct loop_task next; /* a pipelined request is begun from the loop */
     struct h1_input input;
     struct h1_down_turn *turn; /* NULL while idle */
-    struct down_peer peer;
-    enum h1_down_state state;
+    /* Its down_peer in few bytes: clients on a unix socket have no name. */
+    const struct down_listener *listener;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer;
+    bool is_tls;
+    bool is_trusted;
     bool is_half_closed; /* the client has ended its side */
+    enum h1_down_state state : 8;
 };
 
 extern const struct down_type h1_down_type;

@@ -122,7 +122,7 @@ static void announce_pending(struct socket *s)
     if (s->tls == NULL || s->state != SOCKET_READY || !s->wants_read)
         return;
     if (tls_stream_has_pending(s->tls))
-        loop_defer(s->watch.loop, &s->again);
+        loop_defer(s->watch.loop, &s->tls->again);
 }
 
 /* The handler may have closed the socket, but its memory lives until the end of the turn. */
@@ -227,14 +227,12 @@ void socket_init(struct socket *s, struct loop *loop, const struct socket_handle
     *s = (struct socket){ .handlers = handlers, .arg = arg };
     s->watch.loop = loop;
     s->watch.fd = -1;
-    loop_task_init(&s->again, on_again, s);
 }
 
-static void begin(struct socket *s, int fd, const struct address *peer, enum socket_state state)
+static void begin(struct socket *s, int fd, enum socket_state state)
 {
     MUST(s->state == SOCKET_CLOSED);
     loop_watch_init(&s->watch, s->watch.loop, fd, s);
-    s->peer = *peer;
     s->state = state;
     s->why = SOCKET_OK;
     s->error = 0;
@@ -244,9 +242,9 @@ static void begin(struct socket *s, int fd, const struct address *peer, enum soc
     s->shut = false;
 }
 
-void socket_open(struct socket *s, int fd, const struct address *peer)
+void socket_open(struct socket *s, int fd)
 {
-    begin(s, fd, peer, SOCKET_READY);
+    begin(s, fd, SOCKET_READY);
     start_reading(s);
 }
 
@@ -271,12 +269,11 @@ static int open_towards(const struct address *to)
 enum io socket_connect(struct socket *s, const struct address *to)
 {
     MUST(s->state == SOCKET_CLOSED);
-    s->peer = *to;
     int fd = open_towards(to);
     if (fd < 0)
         return socket_fail(s, errno);
     if (connect(fd, &to->any, to->length) == 0) {
-        socket_open(s, fd, to);
+        socket_open(s, fd);
         return IO_DONE;
     }
     if (errno != EINPROGRESS) {
@@ -284,7 +281,7 @@ enum io socket_connect(struct socket *s, const struct address *to)
         close(fd);
         return result;
     }
-    begin(s, fd, to, SOCKET_CONNECTING);
+    begin(s, fd, SOCKET_CONNECTING);
     loop_watch_start_write(&s->watch, on_write_event);
     return IO_AGAIN;
 }
@@ -295,6 +292,7 @@ static enum io start_tls(struct socket *s, struct tls_stream *tls)
     if (tls == NULL)
         return socket_fail(s, ENOMEM);
     s->tls = tls;
+    loop_task_init(&tls->again, on_again, s);
     s->state = SOCKET_HANDSHAKING;
     loop_watch_start_read(&s->watch, on_read_event);
     return IO_AGAIN;
@@ -328,10 +326,16 @@ static void forget(struct socket *s)
     s->state = SOCKET_CLOSED;
 }
 
+static void cancel_again(struct socket *s)
+{
+    if (s->tls != NULL)
+        loop_task_cancel(&s->tls->again);
+}
+
 static void stop_events(struct socket *s)
 {
     loop_watch_stop(&s->watch);
-    loop_task_cancel(&s->again);
+    cancel_again(s);
     s->wants_write = false;
 }
 
@@ -494,7 +498,7 @@ void socket_pause_read(struct socket *s)
     if (!s->wants_read)
         return;
     s->wants_read = false;
-    loop_task_cancel(&s->again);
+    cancel_again(s);
     if (s->state == SOCKET_READY)
         loop_watch_stop_read(&s->watch);
 }

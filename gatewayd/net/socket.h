@@ -54,16 +54,15 @@ struct socket_handlers {
     socket_fn *on_writable;
 };
 
+/* Small: a node holds tens of thousands of idle ones. */
 struct socket {
     const struct socket_handlers *handlers;
     void *arg;
     struct tls_stream *tls; /* NULL: plain */
     struct loop_watch watch;
-    struct loop_task again; /* TLS: bytes wait inside that no event will announce */
-    struct address peer;
-    enum socket_state state;
-    enum socket_why why;
-    int error;        /* errno of the failed call, 0 */
+    int error; /* errno of the failed call, 0 */
+    enum socket_state state : 8;
+    enum socket_why why : 8;
     bool wants_read;  /* not paused */
     bool wants_write; /* on_writable is due */
     bool read_ended;  /* the last read was short: nothing more for now */
@@ -77,7 +76,7 @@ void socket_init(struct socket *s, struct loop *loop, const struct socket_handle
                  void *arg);
 
 /* Takes over an accepted (non-blocking) descriptor: ready, reading. */
-void socket_open(struct socket *s, int fd, const struct address *peer);
+void socket_open(struct socket *s, int fd);
 
 /* Connects. IO_DONE: ready at once (unix); IO_AGAIN: on_ready follows; IO_BROKEN: see socket_why,
  * nothing is open. Reading starts when ready. */
@@ -155,6 +154,12 @@ MUST_USE enum io socket_write_queue(struct socket *s, struct outq *q);
 void socket_pause_read(struct socket *s);
 void socket_resume_read(struct socket *s);
 
+/* Gives back what is not needed while nothing happens. */
+static inline void socket_trim(struct socket *s)
+{
+    loop_watch_trim(&s->watch);
+}
+
 /* Asks for one on_writable although no write was short (to learn when splicing can go on). */
 void socket_want_write(struct socket *s);
 
@@ -201,11 +206,6 @@ MUST_USE enum io socket_splice_out(struct socket *to, struct socket_pipe *pipe, 
                                    size_t *moved_out);
 
 /* ---- what it is ----------------------------------------------------------------------------- */
-
-static inline const struct address *socket_peer(const struct socket *s)
-{
-    return &s->peer;
-}
 
 /* Asks the kernel; false if it cannot say. */
 MUST_USE bool socket_get_local(const struct socket *s, struct address *local_out);

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "conf/base/text.h"
+#include "gatewayd/core/loop.h"
 #include "gatewayd/net/io.h"
 #include "gatewayd/net/tls.h"
 
@@ -17,6 +18,7 @@ struct ssl_st;
 
 struct tls_stream {
     struct ssl_st *ssl;
+    struct loop_task again;      /* the socket's: bytes wait inside that no event will announce */
     struct tls_server *server;   /* counted until hands are shaken; client: NULL */
     struct tls_session *session; /* client: where new sessions go; NULL: nowhere */
     unsigned long error;         /* the library's, of what broke the stream */

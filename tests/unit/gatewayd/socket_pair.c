@@ -63,7 +63,7 @@ static void fini_end(struct socket_end *e)
 static void on_accept(void *arg, int fd, const struct address *peer)
 {
     struct socket_pair *p = arg;
-    socket_open(&p->server.socket, fd, peer);
+    socket_open(&p->server.socket, fd);
     p->accepted = true;
 }
 

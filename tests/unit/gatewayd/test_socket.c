@@ -46,9 +46,8 @@ static void addresses_are_known(void **state)
     socket_pair_connect(&pair);
     assert_true(socket_get_local(&pair.server.socket, &local));
     assert_true(address_equals(&local, &pair.listener->address));
-    assert_true(address_equals(socket_peer(&pair.client.socket), &pair.listener->address));
     assert_true(socket_get_local(&pair.client.socket, &local));
-    assert_true(address_equals(socket_peer(&pair.server.socket), &local));
+    assert_true(address_is_loopback(&local));
     assert_true(text_is_empty(socket_alpn(&pair.client.socket)));
 }
 
