@@ -86,6 +86,7 @@ static bool change_headers(struct exchange *ex)
     struct headers *headers = &ex->request.headers;
 
     drop_expectation(ex);
+    headers_remove_lookalikes(headers);
     return exchange_make_room(ex, headers, FIELDS_ADDED + ex->route->request_edits.add_count) &&
            apply_hop(ex) && apply_consumer(ex) && apply_trace(ex) &&
            replace(headers, HEADER_X_REQUEST_ID, ex->request_id) &&

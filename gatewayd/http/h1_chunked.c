@@ -158,7 +158,7 @@ static enum refusal parse_trailers(struct h1_chunked *c)
         return refusal;
     MUST(parsed == H1_DONE);
     for (unsigned i = 0; c->trailers != NULL && i < lines.count; i++) {
-        if (may_trail(items[i].id) &&
+        if (may_trail(items[i].id) && !header_is_lookalike(items[i].name) &&
             !headers_add(c->trailers, items[i].id, items[i].name, items[i].value))
             return REFUSAL_TRAILERS_TOO_LARGE;
     }

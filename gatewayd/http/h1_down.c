@@ -15,6 +15,10 @@
 #define SKIP_MAX   65536
 #define LINGER_MAX (1024 * 1024)
 
+/* Pipelined requests that are answered one behind the other before others have their turn. What
+ * one of them used is given back at the end of the loop's turn, so a flood must not be one turn. */
+#define REQUESTS_AT_ONCE 8
+
 static void read_requests(struct h1_down *c);
 
 void h1_server_init(struct h1_server *s)
@@ -107,6 +111,7 @@ void h1_down_close(struct h1_down *c)
     h1_input_fini(&c->input);
     loop_timer_stop(&c->deadline);
     loop_task_cancel(&c->next);
+    loop_slice_stop(&c->more);
     list_remove(&c->node);
     s->connection_count--;
     loop_bury(s->loop, c, free_connection);
@@ -237,18 +242,30 @@ static bool has_begun(const struct h1_down *c)
     return c->turn != NULL && h1_request_has_begun(&c->turn->parser);
 }
 
+static bool has_unread_request(const struct h1_down *c)
+{
+    return (c->state == H1_DOWN_IDLE || c->state == H1_DOWN_HEAD) && !h1_input_is_empty(&c->input);
+}
+
 /* Parses what is buffered, request after request, as long as each is answered at once. */
 static void read_requests(struct h1_down *c)
 {
-    while ((c->state == H1_DOWN_IDLE || c->state == H1_DOWN_HEAD) &&
-           !h1_input_is_empty(&c->input)) {
+    unsigned count = 0;
+
+    while (has_unread_request(c)) {
         if (c->state == H1_DOWN_IDLE) {
+            if (count++ == REQUESTS_AT_ONCE) {
+                loop_slice_start(&c->more);
+                break;
+            }
             begin_turn(c);
         }
         if (!parse(c)) {
-            return;
+            break;
         }
     }
+    /* A request that was answered at once left this to the loop: it is done. */
+    loop_task_cancel(&c->next);
 }
 
 /* ---- the end of a turn -------------------------------------------------------------------- */
@@ -260,6 +277,16 @@ static void on_next(void *arg)
     if (c->state == H1_DOWN_IDLE) {
         read_requests(c);
     }
+}
+
+/* False: the slice is over (and the connection may be gone). */
+static bool on_more(void *arg)
+{
+    struct h1_down *c = arg;
+
+    loop_slice_stop(&c->more);
+    on_next(c);
+    return loop_slice_is_started(&c->more);
 }
 
 static void become_idle(struct h1_down *c)
@@ -502,7 +529,7 @@ static void on_readable(void *arg)
     case H1_DOWN_EXCHANGE:
         if (c->turn->is_bad || c->turn->is_cut) {
             socket_pause_read(&c->socket);
-        } else if (h1_reader_has_ended(&c->turn->reader)) {
+        } else if (h1_reader_try_end(&c->turn->reader)) {
             read_ahead(c);
         } else {
             read_body(c);
@@ -627,6 +654,7 @@ void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
     s->connection_count++;
     loop_timer_init(&c->deadline, s->loop, on_deadline, c);
     loop_task_init(&c->next, on_next, c);
+    loop_slice_init(&c->more, s->loop, on_more, c);
     socket_init(&c->socket, s->loop, &handlers, c);
     socket_open(&c->socket, fd);
     if (tls == NULL) {

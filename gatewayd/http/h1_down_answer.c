@@ -53,12 +53,19 @@ static enum body_framing choose_framing(const struct down *d, const struct respo
     return d->head->version == HTTP_1_0 ? BODY_CLOSE : BODY_CHUNKED;
 }
 
+/* The client was not told to send its body: nobody knows whether it will. If it did not wait to be
+ * told and the body is here, it is no matter. */
+static bool is_body_uncertain(const struct h1_down_turn *t)
+{
+    return t->wants_continue && !h1_reader_has_ended(&t->reader);
+}
+
 static bool must_close(const struct h1_down_turn *t, enum body_framing framing)
 {
     const struct h1_down *c = t->connection;
 
     return t->is_bad || framing == BODY_CLOSE || c->server->is_draining || c->is_half_closed ||
-           t->wants_continue || !t->down.head->keep_alive;
+           is_body_uncertain(t) || !t->down.head->keep_alive;
 }
 
 static enum h1_connection choose_connection(const struct h1_down_turn *t, unsigned status)

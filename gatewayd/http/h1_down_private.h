@@ -41,7 +41,8 @@ struct h1_down {
     struct h1_server *server;
     struct list node;
     struct loop_timer deadline;
-    struct loop_task next; /* a pipelined request is begun from the loop */
+    struct loop_task next;  /* a pipelined request is begun from the loop */
+    struct loop_slice more; /* many of them: a few in each turn */
     struct h1_input input;
     struct h1_down_turn *turn; /* NULL while idle */
     /* Its down_peer in few bytes: clients on a unix socket have no name. */

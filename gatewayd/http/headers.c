@@ -179,6 +179,28 @@ void headers_remove_named(struct headers *f, struct text name)
     remove_all(f, header_id_find(name), name);
 }
 
+bool header_is_lookalike(struct text name)
+{
+    char plain[NAME_MAX_LENGTH];
+
+    if (name.length > NAME_MAX_LENGTH || memchr(name.at, '_', name.length) == NULL)
+        return false;
+    for (size_t i = 0; i < name.length; i++)
+        plain[i] = (char)(name.at[i] == '_' ? '-' : name.at[i]);
+    enum header_id id = header_id_find(text_from(plain, name.length));
+    return id != HEADER_OTHER &&
+           (header_id_flags(id) & (HEADER_OURS | HEADER_FRAMING | HEADER_HOP)) != 0;
+}
+
+void headers_remove_lookalikes(struct headers *f)
+{
+    for (unsigned i = 0; i < f->count; i++) {
+        struct header *h = &f->items[i];
+        if (h->id == HEADER_OTHER && header_is_lookalike(h->name))
+            h->is_removed = true;
+    }
+}
+
 bool headers_set_named(struct headers *f, struct text name, struct text value)
 {
     enum header_id id = header_id_find(name);

@@ -81,6 +81,13 @@ static inline void headers_remove(struct headers *f, enum header_id id)
 }
 void headers_remove_named(struct headers *f, struct text name);
 
+/* Whether many servers cannot tell the name from one that only the gateway or a codec may write
+ * (X_Consumer, Content_Length): to them, as to CGI (RFC 3875 §4.1.18), "_" and "-" are the same. */
+bool header_is_lookalike(struct text name);
+
+/* Marks all fields with such names as removed. */
+void headers_remove_lookalikes(struct headers *f);
+
 /* Removes all of that name, then adds one. False when full. */
 MUST_USE bool headers_set_named(struct headers *f, struct text name, struct text value);
 

@@ -3,6 +3,7 @@
 side, and that a node which waits for somebody uses no CPU for it."""
 import os
 import pathlib
+import signal
 import socket
 import threading
 import time
@@ -236,3 +237,27 @@ def test_an_unfinished_proxy_header_uses_no_cpu(make_node, tmp_path):
         c.half_close()
         assert_rests(node)
         assert c.is_closed()
+
+
+def test_a_flood_of_pipelined_requests_is_not_one_turn_of_the_loop(make_node):
+    """Else all that 400 000 exchanges use is there at the same time."""
+    node = make_node(workers=1, log={"level": "warn", "access": "off"})
+    node.route("r", paths=["/"], respond={"status": 200, "body": "hi"})
+    connections = [node.connect() for _ in range(50)]
+    before = node.memory()
+    os.kill(node.process.pid, signal.SIGSTOP)
+    for c in connections:
+        c.sock.setblocking(False)
+        c.sock.send(b"GET / HTTP/1.1\r\nHost:a\r\n\r\n" * 4000)
+    os.kill(node.process.pid, signal.SIGCONT)
+    for _ in range(20):
+        for c in connections:
+            try:
+                while c.sock.recv(1 << 20):
+                    pass
+            except BlockingIOError:
+                pass
+        assert node.memory() - before < 100 << 20
+        time.sleep(0.02)
+    for c in connections:
+        c.close()

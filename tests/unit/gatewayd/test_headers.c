@@ -162,13 +162,37 @@ static void lists_are_searched_by_token(void **state)
     assert_false(header_list_has(TEXT_EMPTY, TEXT_OF("x")));
 }
 
+/* What an upstream that reads names as CGI does would take for a field of ours. */
+static void lookalikes_are_removed(void **state)
+{
+    struct fixture f;
+
+    init(&f);
+    add(&f, "X_Consumer", "root");
+    add(&f, "x-forwarded_FOR", "192.0.2.1");
+    add(&f, "Content_Length", "5");
+    add(&f, "X-Consumer", "alice");
+    add(&f, "User_Agent", "kept");
+    add(&f, "My_Field", "kept");
+    add(&f, "_", "kept");
+    headers_remove_lookalikes(&f.headers);
+    assert_null(headers_find_named(&f.headers, text_of("X_Consumer")));
+    assert_null(headers_find_named(&f.headers, text_of("X-Forwarded_For")));
+    assert_null(headers_find_named(&f.headers, text_of("Content_Length")));
+    check_value(headers_find(&f.headers, HEADER_X_CONSUMER), "alice");
+    check_value(headers_find_named(&f.headers, text_of("User_Agent")), "kept");
+    check_value(headers_find_named(&f.headers, text_of("My_Field")), "kept");
+    check_value(headers_find_named(&f.headers, text_of("_")), "kept");
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_name_is_found),   cmocka_unit_test(other_names_have_no_number),
         cmocka_unit_test(fields_are_found_in_order),   cmocka_unit_test(what_is_removed_is_skipped),
         cmocka_unit_test(capacity_is_fixed),           cmocka_unit_test(lines_are_joined),
-        cmocka_unit_test(lists_are_searched_by_token),
+        cmocka_unit_test(lists_are_searched_by_token), cmocka_unit_test(lookalikes_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
