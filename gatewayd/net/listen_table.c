@@ -178,8 +178,28 @@ static bool get_bound_address(int fd, struct address *address_out)
     return true;
 }
 
+/* SO_REUSEPORT is for our own workers: another process that listens there must be noticed, or the
+ * two would share the connections between them. A socket without it cannot be bound then. */
+static bool is_free(const struct address *address)
+{
+    int one = 1;
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    set_number(fd, SOL_SOCKET, SO_REUSEADDR, one);
+    if (address->any.sa_family == AF_INET6)
+        set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, one);
+    bool bound = bind(fd, &address->any, address->length) == 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return bound;
+}
+
 static bool add_new_fd(struct listen_entry *e)
 {
+    if (e->count == 0 && !is_unix(&e->address) && !is_free(&e->address))
+        return false;
     int fd = open_listening(&e->address);
     if (fd < 0)
         return false;

@@ -17,7 +17,7 @@ from harness.websocket import frame, read_frame, upgrade
 pytestmark = [pytest.mark.sanitize, pytest.mark.heavy]
 
 WRITERS = 16
-MOVING = 200
+MOVING = 208  # a multiple of WRITERS: each name has one writer
 LOG = {"level": "warn"}
 
 

@@ -102,6 +102,24 @@ static void an_address_in_use_is_a_problem(void **state)
     close(fd);
 }
 
+/* The workers of one process share an address by SO_REUSEPORT; two processes must not. */
+static void another_process_of_ours_is_noticed(void **state)
+{
+    struct listen_table other;
+    char text[32];
+    struct listen_entry *e = open_entry("http", "127.0.0.1:0", 2);
+    assert_non_null(e);
+    struct address a = e->address;
+    listen_table_init(&other);
+    assert_null(listen_table_open(&other, TEXT_OF("http"), &a, 2, nowhere, &problems));
+    assert_int_equal(problems.count, 1);
+    snprintf(text, sizeof(text), "%u", address_port(&a));
+    assert_non_null(strstr(problems.items[0].sentence, text));
+    listen_table_close(&table, e);
+    assert_non_null(listen_table_open(&other, TEXT_OF("http"), &a, 2, nowhere, &problems));
+    listen_table_fini(&other);
+}
+
 static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state)
 {
     static const char path[] = "/tmp/gatewayd-test-listen.sock";
@@ -291,6 +309,7 @@ int main(void)
         TEST(tcp_has_a_descriptor_for_each_worker),
         TEST(ipv6_leaves_ipv4_alone),
         TEST(an_address_in_use_is_a_problem),
+        TEST(another_process_of_ours_is_noticed),
         TEST(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
         TEST(given_descriptors_are_taken_by_address),
         TEST(what_is_no_listening_socket_is_closed),
