@@ -2,6 +2,7 @@
 /* h1_up.c - see h1_up.h. */
 #include "gatewayd/http/h1_up.h"
 
+#include <errno.h>
 #include <linux/tcp.h>
 
 #include "conf/base/mem.h"
@@ -82,7 +83,9 @@ static void fail_socket(struct h1_up *c, enum up_failure failure)
 /* A kept connection that the upstream closed while the request was on its way: then not a byte of
  * the request was acknowledged, so nobody can have read it, and it may be sent again whatever it
  * is. Asked only after a failure. With TLS or a unix socket it is certain only before a byte was
- * written. */
+ * written. A reset that no end (FIN) came before says nothing: unlike the end it acknowledges
+ * nothing, so somebody who had read the request may have sent it. After an end the error of a reset
+ * is EPIPE. */
 static bool is_unread(const struct h1_up *c)
 {
     struct tcp_info info;
@@ -94,7 +97,7 @@ static bool is_unread(const struct h1_up *c)
     if (c->writer.wire == 0) {
         return true;
     }
-    if (socket_is_tls(&c->socket) ||
+    if (socket_is_tls(&c->socket) || c->socket.error == ECONNRESET ||
         getsockopt(c->socket.watch.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
         size < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked)) {
         return false;

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that try to mean one thing here and another behind."""
+import pathlib
+import signal
+import threading
+import time
+
 import pytest
+
+from harness.wait import until
 
 pytestmark = pytest.mark.sanitize
 
@@ -86,3 +93,54 @@ def test_a_connection_that_answered_early_is_not_used_again(make_node, make_orig
         assert node.get("/").status == 200
     assert [r.target for r in origin.requests] == ["/", "/"]
     assert origin.connections == 2
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+def test_a_reset_does_not_mean_that_nobody_read_the_request(make_node, make_origin, seconds):
+    """On a kept connection the upstream takes a few bytes of a payment and dies: its reset says
+    nothing of what it has read, so the payment is not made again."""
+    def handler(peer, request):
+        peer.respond(200, b"done")
+        if request.target == "/warm":
+            peer.sock.recv(4)
+            time.sleep(seconds)
+            peer.reset()
+            return False
+
+    origin = make_origin(handler)
+    node = make_node(workers=1)
+    node.upstream("o", origin)
+    node.route("r", "o")
+    for _ in range(5):
+        assert node.get("/warm").status == 200
+        assert node.request("POST", "/pay", body=b"1" * 100).status == 502
+    assert [r.method for r in origin.requests] == ["GET"] * 5
+
+
+def is_stopped(node):
+    tasks = pathlib.Path(f"/proc/{node.process.pid}/task").glob("*/stat")
+    return all(stat.read_text().rsplit(") ", 1)[1].startswith("T") for stat in tasks)
+
+
+def test_a_kept_connection_that_was_closed_is_replaced_whatever_the_method(make_node, make_origin):
+    def handler(peer, request):
+        peer.respond(200, b"done")
+        if request.target == "/warm":
+            closed.wait(5)
+            return False
+
+    closed = threading.Event()
+    origin = make_origin(handler)
+    node = make_node(workers=1)
+    node.upstream("o", origin)
+    node.route("r", "o")
+    assert node.get("/warm").status == 200
+    node.signal(signal.SIGSTOP)  # so that the end and the request pass each other
+    until(lambda: is_stopped(node))
+    with node.connect() as c:
+        c.send("POST /pay HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1")
+        closed.set()
+        time.sleep(0.1)
+        node.signal(signal.SIGCONT)
+        assert c.read().status == 200
+    assert [r.target for r in origin.requests] == ["/warm", "/pay"]
