@@ -102,7 +102,7 @@ bool websocket_follow(struct websocket *ws, struct text bytes, bool until_bounda
                       size_t *used_out)
 {
     size_t used = 0;
-    bool is_right = true;
+    bool is_right = !ws->is_malformed;
     while (is_right && used < bytes.length) {
         if (!ws->in_payload) {
             is_right = take_header_byte(ws, (unsigned char)bytes.at[used]);
@@ -120,6 +120,7 @@ bool websocket_follow(struct websocket *ws, struct text bytes, bool until_bounda
             break;
     }
     *used_out = used;
+    ws->is_malformed = !is_right;
     return is_right;
 }
 

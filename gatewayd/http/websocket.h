@@ -18,8 +18,9 @@ struct websocket {
     unsigned char header[14]; /* of the frame at hand, as far as it came */
     unsigned char have;       /* bytes in it; 0: none yet */
     bool in_payload;
-    bool in_message; /* a fragmented message has begun and not ended */
-    bool has_closed; /* a whole close frame went by: the sender has nothing more to say */
+    bool in_message;   /* a fragmented message has begun and not ended */
+    bool is_malformed; /* it said so before: nothing more is followed */
+    bool has_closed;   /* a whole close frame went by: the sender has nothing more to say */
 };
 
 void websocket_init(struct websocket *ws, enum websocket_sender sender);

@@ -99,6 +99,18 @@ static void malformed_frames_are_found_at_once(void **state)
     SERVER("\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x00", "bad at 9");
 }
 
+static void after_a_malformed_frame_nothing_is_followed(void **state)
+{
+    struct websocket ws;
+    size_t used = 99;
+
+    websocket_init(&ws, WEBSOCKET_SERVER);
+    for (unsigned i = 0; i < 40; i++) {
+        assert_false(websocket_follow(&ws, TEXT_OF("\x81\xff\xff\xff\xff\xff\xff"), false, &used));
+        assert_true(used <= 1);
+    }
+}
+
 static void following_stops_at_a_boundary_when_asked(void **state)
 {
     struct websocket ws;
@@ -154,6 +166,7 @@ int main(void)
         cmocka_unit_test(frames_are_followed),
         cmocka_unit_test(long_frames_are_counted),
         cmocka_unit_test(malformed_frames_are_found_at_once),
+        cmocka_unit_test(after_a_malformed_frame_nothing_is_followed),
         cmocka_unit_test(following_stops_at_a_boundary_when_asked),
         cmocka_unit_test(close_frames_are_frames),
         cmocka_unit_test(long_reasons_are_cut_between_characters),
