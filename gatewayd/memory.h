@@ -21,7 +21,8 @@ struct memory {
 };
 
 /* Looks about once a second of `now_ms` and trims if there may be something to give back. A trim
- * takes a few milliseconds; those in vain are repeated every quarter of a minute. Control thread. */
+ * takes a few milliseconds; those in vain are repeated every quarter of a minute. Control thread.
+ */
 void memory_tidy(struct memory *m, uint64_t now_ms);
 
 #endif
