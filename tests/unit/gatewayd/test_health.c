@@ -34,15 +34,29 @@ struct origin {
     atomic_int mood;
     atomic_int asked;
     atomic_bool ends;
-    char request[1000];
+    pthread_mutex_t lock; /* of `request` */
+    char request[1000];   /* the last one */
 };
+
+/* The last request, as a copy into `into`. */
+static const char *last_request(struct origin *o, char into[1000])
+{
+    pthread_mutex_lock(&o->lock);
+    memcpy(into, o->request, sizeof(o->request));
+    pthread_mutex_unlock(&o->lock);
+    return into;
+}
 
 static void serve(struct origin *o, int fd)
 {
     enum mood mood = (enum mood)atomic_load(&o->mood);
-    ssize_t got = mood == MOOD_HANG_UP ? 0 : read(fd, o->request, sizeof(o->request) - 1);
+    char request[1000] = "";
 
-    o->request[got > 0 ? got : 0] = '\0';
+    if (mood != MOOD_HANG_UP && read(fd, request, sizeof(request) - 1) < 0)
+        request[0] = '\0';
+    pthread_mutex_lock(&o->lock);
+    memcpy(o->request, request, sizeof(request));
+    pthread_mutex_unlock(&o->lock);
     atomic_fetch_add(&o->asked, 1);
     if (mood == MOOD_SILENT)
         (void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 2000);
@@ -68,6 +82,7 @@ static void origin_start(struct origin *o)
     socklen_t length = sizeof(at);
 
     memset(o, 0, sizeof(*o));
+    pthread_mutex_init(&o->lock, NULL);
     o->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(o->listener, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(listen(o->listener, 16), 0);
@@ -224,8 +239,10 @@ static void a_new_target_takes_traffic_after_its_first_check(void **state)
     assert_true(b.is_settled);
     assert_true(health_is_settled(b.health));
     assert_string_equal(because_of(&b), "status 200");
-    assert_non_null(strstr(b.origin.request, "GET /ready HTTP/1.1\r\nHost: 127.0.0.1:"));
-    assert_non_null(strstr(b.origin.request, "\r\nConnection: close\r\n\r\n"));
+    char request[1000];
+    last_request(&b.origin, request);
+    assert_non_null(strstr(request, "GET /ready HTTP/1.1\r\nHost: 127.0.0.1:"));
+    assert_non_null(strstr(request, "\r\nConnection: close\r\n\r\n"));
     fini(&b);
 }
 
