@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness.client import Connection, Cut
-from harness.wait import until
+from harness.wait import scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -257,7 +257,8 @@ def test_a_flood_of_pipelined_requests_is_not_one_turn_of_the_loop(make_node):
                     pass
             except BlockingIOError:
                 pass
-        assert node.memory() - before < 100 << 20
+        # What was freed rests in the address sanitizer's quarantine (256 MiB) for a while.
+        assert node.memory() - before < scaled(100 << 20, 400 << 20)
         time.sleep(0.02)
     for c in connections:
         c.close()

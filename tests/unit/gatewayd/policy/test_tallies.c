@@ -125,6 +125,7 @@ struct stress {
     struct turns *turns;
     struct tallies *t;
     atomic_bool is_over;
+    atomic_uint begun; /* workers that have counted something */
 };
 
 struct worker {
@@ -157,7 +158,8 @@ static void *count_on(void *arg)
                 ;
             if (word == LIMITS_LOCAL_DEAD)
                 continue;
-            w->added++;
+            if (w->added++ == 0)
+                atomic_fetch_add(&s->begun, 1);
         }
         turn_leave(turn);
     }
@@ -195,7 +197,8 @@ static void nothing_counted_is_lost(void **state)
         workers[i].number = i;
         pthread_create(&workers[i].thread, NULL, count_on, &workers[i]);
     }
-    for (int round = 0; round < 20000 / SLOW; round++) {
+    /* The last rounds are with all workers there, however late they began. */
+    for (int round = 0; round < 20000 / SLOW || atomic_load(&s->begun) < WORKERS; round++) {
         counted += end_some(s, &position, 64);
         tallies_tidy(s->t);
     }
