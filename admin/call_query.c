@@ -3,19 +3,12 @@
 #include "admin/call.h"
 
 #include "admin/reply.h"
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "gatewayd/http/chars.h"
 
 static bool is_escape(struct text t, size_t i)
 {
-    return t.at[i] == '%' && i + 2 < t.length && hex(t.at[i + 1]) >= 0 && hex(t.at[i + 2]) >= 0;
+    return t.at[i] == '%' && i + 2 < t.length && chars_hex_value(t.at[i + 1]) >= 0 &&
+           chars_hex_value(t.at[i + 2]) >= 0;
 }
 
 struct text call_query_decode(struct arena *arena, struct text raw, bool plus)
@@ -28,7 +21,8 @@ struct text call_query_decode(struct arena *arena, struct text raw, bool plus)
     size_t length = 0;
     for (size_t i = 0; i < raw.length; i++) {
         if (is_escape(raw, i)) {
-            into[length++] = (char)(hex(raw.at[i + 1]) * 16 + hex(raw.at[i + 2]));
+            into[length++] =
+                (char)(chars_hex_value(raw.at[i + 1]) * 16 + chars_hex_value(raw.at[i + 2]));
             i += 2;
         } else {
             into[length++] = plus && raw.at[i] == '+' ? ' ' : raw.at[i];
