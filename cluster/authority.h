@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * authority.h - who decides what the next entry of the history is, where it is not this node's
+ * journal: a shared store. The store of this node (planning, journal, applying, publishing) is the
+ * same either way; with an authority each batch of planned entries is offered to it first, and
+ * what other nodes did comes in as entries to be journalled and applied as they are.
+ *
+ * All calls on the control thread.
+ */
+#ifndef CLUSTER_AUTHORITY_H
+#define CLUSTER_AUTHORITY_H
+
+#include "cluster/entry.h"
+#include "conf/base/text.h"
+
+struct authority;
+
+/* One entry: its head and its items (item.h), in one or several pieces. Borrowed until answered. */
+struct authority_entry {
+    const struct entry_head *head; /* .prev and .revision follow the one before */
+    const struct text *parts;
+    size_t part_count;
+};
+
+enum authority_outcome {
+    AUTHORITY_TAKEN,    /* all of them */
+    AUTHORITY_MOVED_ON, /* others were first: nothing was taken; follow, plan again */
+    AUTHORITY_AWAY,     /* not reachable: nothing was taken, nor ever will be */
+    AUTHORITY_FULL,     /* no memory (maxmemory): nothing was taken */
+    AUTHORITY_UNKNOWN   /* the answer was lost; nothing says whether they were taken */
+};
+
+/* From the loop, once. `reason`: a sentence, unless TAKEN or MOVED_ON. */
+typedef void authority_answered_fn(void *arg, enum authority_outcome outcome, struct text reason);
+
+struct authority_type {
+    const char *name; /* "redis" */
+    /* All of them or none, if the last accepted entry is the first one's .prev. */
+    void (*claim)(struct authority *a, const struct authority_entry *entries, size_t count,
+                  authority_answered_fn *answered, void *arg);
+};
+
+struct authority {
+    const struct authority_type *type;
+};
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * redis.h - all that this process has to do with the shared Redis: where it is, and the links to
+ * it. Made from state.redis of the node configuration.
+ *
+ * Several links, so that what waits long (XREAD BLOCK), what may be big (commits, full reads) and
+ * what requests wait for (leases) do not stand behind each other, and each has its own breaker.
+ *
+ * Lifetime: process. Made, started and freed by control; everything else on the store's thread.
+ */
+#ifndef CLUSTER_REDIS_H
+#define CLUSTER_REDIS_H
+
+#include "cluster/redis_link.h"
+#include "cluster/store_thread.h"
+#include "conf/base/problem.h"
+#include "conf/node.h"
+
+struct redis;
+
+enum redis_use {
+    REDIS_CALLS,  /* commits, reads, heartbeats: 2 s */
+    REDIS_FOLLOW, /* XREAD BLOCK */
+    REDIS_LIMITS, /* leases: state.redis.timeout */
+    REDIS_USES
+};
+
+/* Reads the files it names (passwords, certificates). NULL and problems. */
+MUST_USE struct redis *redis_new(const struct node_config *node, struct store_thread *thread,
+                                 struct problems *ps);
+/* -t: are the files right? Connects to nothing. */
+MUST_USE bool redis_check(const struct node_config *node, struct problems *ps);
+void redis_start(struct redis *r); /* posts to the store's thread */
+void redis_stop(struct redis *r);  /* after store_thread_stop: answers what waits REDIS_AWAY */
+void redis_free(struct redis **r);
+
+struct redis_link *redis_link_of(struct redis *r, enum redis_use use);
+
+/* Tells of each change of a link between up and away; from the loop, not from inside a call.
+ * Before redis_start. Several may watch one link. */
+typedef void redis_watch_fn(void *arg, struct redis_link *link, bool is_up);
+void redis_watch(struct redis *r, enum redis_use use, redis_watch_fn *fn, void *arg);
+
+/* "{PREFIX}:NAME", borrowed as long as the redis: every key has the prefix in braces, so that all
+ * of them are in one slot. */
+struct text redis_key(struct redis *r, const char *name);
+struct text redis_prefix(const struct redis *r);
+
+/* Names and version of hiredis, for -V. Static. */
+const char *redis_library_version(void);
+
+#endif
