@@ -283,10 +283,11 @@ static void pass_lines(struct call *call, size_t seen, bool is_last)
     }
     struct text rest = text_skip(have, complete);
     call->on_lines(call, text_first(have, complete), is_last);
-    if (!call->is_replied) {
+    if (call->is_replied)
+        return;
+    if (rest.length > 0)
         memmove(call->body.at, rest.at, rest.length);
-        call->body.length = rest.length;
-    }
+    call->body.length = rest.length;
 }
 
 static void take_piece(struct call *call, struct text piece)

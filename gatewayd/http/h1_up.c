@@ -152,9 +152,9 @@ static bool take_interim(struct h1_up *c, const struct request_head *asked)
         return false;
     }
     c->up.user->on_interim(&c->up);
-    if (c->state != H1_UP_ACTIVE || c->is_failed || c->up.user == NULL) {
+    /* The user may have let go of the exchange. */
+    if (c->state != H1_UP_ACTIVE || c->is_failed)
         return false;
-    }
     h1_input_use(&c->input, c->parser.length);
     expect_head(c);
     h1_response_init(&c->parser, c->up.head, asked, &c->parser.limits);
