@@ -160,6 +160,9 @@ extern const struct schema node_schema;
 MUST_USE struct node_config *node_config_read(const char *file, struct problems *ps);
 MUST_USE struct node_config *node_config_parse(struct text text, const char *file,
                                                struct problems *ps);
+/* Gives each problem that names a field by its path ("listeners.https.tls") but no file yet the
+ * line where the deepest part of that path stands in the file that `node` was read from. */
+void node_locate(const struct node_config *node, struct problems *ps);
 struct node_config *node_config_ref(struct node_config *n);
 void node_config_unref(struct node_config **n);
 

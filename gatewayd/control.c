@@ -19,8 +19,7 @@
 #include "gatewayd/notify.h"
 #include "gatewayd/service.h"
 
-#define CARE_MS     100
-#define SECRET_MOST 65536
+#define CARE_MS 100
 
 static const struct service *const services[] = {
 #define SERVICE(name) &name##_service,
@@ -252,17 +251,6 @@ struct control *control_new(struct node_config *node, const char *file)
     return c;
 }
 
-bool control_check(const struct node_config *node, struct problems *ps)
-{
-    bool is_right = control_check_tls(node, ps);
-
-    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
-        if (services[i]->check != NULL)
-            is_right = services[i]->check(node, ps) && is_right;
-    }
-    return is_right;
-}
-
 /* Without the newline at its end. */
 static struct text trim_lines(struct text t)
 {
@@ -281,24 +269,60 @@ static void use_secret(struct control *c, struct text secret)
     tls_ticket_set_secret(tickets.bytes);
 }
 
-/* The secret that nodes of a cluster share. */
+/* The secret that nodes of a cluster share, into the arena; empty without one. */
+static bool read_secret(const struct node_config *node, struct arena *arena, struct problems *ps,
+                        struct text *secret_out)
+{
+    struct text file = node->cluster == NULL ? TEXT_EMPTY : node->cluster->secret_file;
+    struct place place = { .path = "cluster.secret_file", .pointer = "" };
+    struct text secret = TEXT_EMPTY;
+
+    if (file.length > 0 && !read_file(arena_copy(arena, file).at, &place, arena, ps, &secret))
+        return false;
+    secret = trim_lines(secret);
+    if (file.length > 0 && secret.length == 0) {
+        problems_add(ps, place, "%.*s holds no secret.", TEXT_ARGS(file));
+        return false;
+    }
+    *secret_out = secret;
+    return true;
+}
+
 static bool load_secret(struct control *c, struct problems *ps)
 {
-    struct text file = c->node->cluster == NULL ? TEXT_EMPTY : c->node->cluster->secret_file;
-    struct place place = { .path = "cluster.secret_file", .pointer = "" };
     struct text secret;
     struct arena arena;
 
-    if (file.length == 0)
-        return true;
-    arena_init(&arena, SECRET_MOST);
-    char *path = mem_copy_text(file.at, file.length);
-    bool is_read = read_file(path, &place, &arena, ps, &secret);
-    if (is_read)
-        use_secret(c, trim_lines(secret));
-    MEM_FREE(&path);
+    arena_init(&arena, SIZE_MAX);
+    bool is_read = read_secret(c->node, &arena, ps, &secret);
+    if (is_read && secret.length > 0)
+        use_secret(c, secret);
     arena_reset(&arena);
     return is_read;
+}
+
+static bool check_secret(const struct node_config *node, struct problems *ps)
+{
+    struct text secret;
+    struct arena arena;
+
+    arena_init(&arena, SIZE_MAX);
+    bool is_read = read_secret(node, &arena, ps, &secret);
+    arena_reset(&arena);
+    return is_read;
+}
+
+bool control_check(const struct node_config *node, struct problems *ps)
+{
+    bool is_right = control_check_tls(node, ps);
+
+    is_right = check_secret(node, ps) && is_right;
+    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
+        if (services[i]->check != NULL)
+            is_right = services[i]->check(node, ps) && is_right;
+    }
+    node_locate(node, ps);
+    return is_right;
 }
 
 static struct text copy_text(struct text t)
@@ -401,6 +425,7 @@ int control_run(struct control *c)
     problems_init(&ps);
     bool is_open = load_secret(c, &ps) && open_listeners(c, &ps);
     size_t prepared = is_open ? prepare_services(c, &ps) : 0;
+    node_locate(c->node, &ps);
     control_log_problems(&c->log, &ps);
     problems_fini(&ps);
     if (!is_open || prepared < ARRAY_LENGTH(services)) {

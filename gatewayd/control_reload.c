@@ -165,6 +165,7 @@ void control_reload(struct control *c)
         log_error(&c->log, "the node configuration is left as it was");
     else
         take_over(c, node, &ps);
+    node_locate(c->node, &ps);
     control_log_problems(&c->log, &ps);
     problems_fini(&ps);
 }

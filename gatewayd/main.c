@@ -130,8 +130,16 @@ static void print_problems(const struct problems *ps)
     builder_fini(&b);
 }
 
+/* A node does not refuse to start for want of its access log, but -t says it. */
+static bool check_named(const struct node_config *node, bool is_check, struct problems *ps)
+{
+    bool is_right = control_check(node, ps);
+
+    return (!is_check || named_files_check_log(node, ps)) && is_right;
+}
+
 /* NULL, the problems printed, unless the file and all that it names are right. */
-static struct node_config *read_checked(const char *file)
+static struct node_config *read_checked(const char *file, bool is_check)
 {
     struct problems ps;
 
@@ -139,7 +147,7 @@ static struct node_config *read_checked(const char *file)
     struct node_config *node = node_config_read(file, &ps);
     if (node == NULL)
         named_files_check(file, &ps);
-    else if (!control_check(node, &ps))
+    else if (!check_named(node, is_check, &ps))
         node_config_unref(&node);
     print_problems(&ps);
     problems_fini(&ps);
@@ -179,7 +187,7 @@ static int run(struct node_config *node, const char *file)
 int main(int argc, char **argv)
 {
     struct options o = parse_options(argc, argv);
-    struct node_config *node = read_checked(o.file);
+    struct node_config *node = read_checked(o.file, o.is_check);
 
     if (node == NULL)
         return 1;

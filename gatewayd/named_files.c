@@ -5,6 +5,8 @@
 #include "gatewayd/named_files.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/base/mem.h"
@@ -68,4 +70,39 @@ void named_files_check(const char *file, struct problems *ps)
         walk(&doc, ps);
     problems_fini(&known);
     arena_reset(&arena);
+}
+
+/* 0, or why the file cannot be opened for writing, the folder it would be made in included. */
+static int why_not_written(const char *file)
+{
+    struct stat about;
+
+    if (stat(file, &about) == 0) {
+        if (S_ISDIR(about.st_mode))
+            return EISDIR;
+        return access(file, W_OK) == 0 ? 0 : errno;
+    }
+    if (errno != ENOENT)
+        return errno;
+    char *copy = mem_copy_text(file, strlen(file));
+    int error = access(dirname(copy), W_OK | X_OK) == 0 ? 0 : errno;
+    MEM_FREE(&copy);
+    return error;
+}
+
+bool named_files_check_log(const struct node_config *node, struct problems *ps)
+{
+    struct text file = node->log.access;
+
+    if (text_equals(file, TEXT_OF("off")) || text_equals(file, TEXT_OF("stdout")))
+        return true;
+    char *path = mem_copy_text(file.at, file.length);
+    int error = why_not_written(path);
+    if (error != 0) {
+        problems_add(ps, (struct place){ .path = "log.access", .pointer = "" },
+                     "%s cannot be written: %s.", path, strerror(error));
+        node_locate(node, ps);
+    }
+    MEM_FREE(&path);
+    return error == 0;
 }

@@ -207,6 +207,27 @@ def test_check_reports_everything_at_once(tmp_path):
         assert expected in text, (expected, text)
 
 
+def test_check_says_the_line_of_each_file_that_is_named(make_node, tmp_path):
+    node = make_node(start=False)
+    (tmp_path / "empty").write_text("\n")
+    bad = tmp_path / "bad.conf"
+    bad.write_text(node.config_path.read_text().replace(str(node.access_path), "/none/access.log")
+                   + f'cluster = {{\n  secret_file = "{tmp_path}/empty";\n}};\n')
+    lines = bad.read_text().splitlines()
+    done = subprocess.run([BUILD / "gatewayd", "-t", "-c", bad], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1
+    for path, sign in (("log.access", "/none/access.log"), ("cluster.secret_file", "empty")):
+        number = next(i for i, line in enumerate(lines, 1) if sign in line)
+        assert f"{bad}:{number}: {path}: " in done.stderr, done.stderr
+    bad.write_text(node.config_path.read_text().replace(
+        "listeners = ( {", 'listeners = ( {\ntls = { cert = "/none/cert"; key = "/none/key"; };'))
+    done = subprocess.run([BUILD / "gatewayd", "-t", "-c", bad], capture_output=True, text=True,
+                          timeout=60, check=False)
+    number = next(i for i, line in enumerate(bad.read_text().splitlines(), 1) if "/none" in line)
+    assert (done.returncode, f"{bad}:{number}: " in done.stderr) == (1, True), done.stderr
+
+
 def test_check_accepts_a_good_file(make_node):
     node = make_node(start=False)
     done = subprocess.run([BUILD / "gatewayd", "-t", "-c", node.config_path], capture_output=True,

@@ -132,6 +132,50 @@ static void listeners_are_compared_one_by_one(void **state)
     node_config_unref(&c);
 }
 
+/* The line that a problem at `path` gets. */
+static unsigned locate(const struct node_config *node, const char *path)
+{
+    struct problems ps;
+
+    problems_init(&ps);
+    problems_add(&ps, (struct place){ .path = path, .pointer = "" }, "is wrong");
+    node_locate(node, &ps);
+    unsigned line = ps.items[0].line;
+    if (line != 0)
+        assert_string_equal(ps.items[0].file, "node.conf");
+    problems_fini(&ps);
+    return line;
+}
+
+static void problems_found_later_are_given_their_line(void **state)
+{
+    struct node_config *node = parse("node = \"n\";\n"
+                                     "listeners = (\n"
+                                     "  { name = \"a\"; address = \"0.0.0.0:1\"; },\n"
+                                     "  { name = \"a.tls\"; address = \"0.0.0.0:2\";\n"
+                                     "    tls = {\n"
+                                     "      cert = \"c\";\n"
+                                     "      key = \"k\"; }; }\n"
+                                     ");\n"
+                                     "state = { dir = \"/d\"; };\n");
+    struct problems ps;
+
+    assert_int_equal(locate(node, "state.dir"), 9);
+    assert_int_equal(locate(node, "state.history"), 9);
+    assert_int_equal(locate(node, "listeners.a.address"), 3);
+    assert_int_equal(locate(node, "listeners[0].address"), 3);
+    assert_int_equal(locate(node, "listeners.a.tls.tls.key"), 7);
+    assert_int_equal(locate(node, "listeners[1].tls.cert"), 6);
+    assert_true(locate(node, "nodes") < 2);
+    problems_init(&ps);
+    problems_add(&ps, (struct place){ .file = "tokens", .line = 7, .path = "node" }, "is wrong");
+    node_locate(node, &ps);
+    assert_string_equal(ps.items[0].file, "tokens");
+    assert_int_equal(ps.items[0].line, 7);
+    problems_fini(&ps);
+    node_config_unref(&node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +183,7 @@ int main(void)
         cmocka_unit_test(everything_can_be_set),
         cmocka_unit_test(listeners_are_compared_one_by_one),
         cmocka_unit_test(changes_say_what_a_running_node_takes_over),
+        cmocka_unit_test(problems_found_later_are_given_their_line),
     };
 
     return cmocka_run_group_tests_name("conf/node", tests, NULL, NULL);
