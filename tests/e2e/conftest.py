@@ -2,6 +2,7 @@
 """Fixtures: nodes and origins that end with their story."""
 import pytest
 
+from harness.cluster import Cluster
 from harness.node import Node
 from harness.origin import Origin
 
@@ -44,3 +45,21 @@ def make_origin():
 @pytest.fixture
 def origin(make_origin):
     return make_origin()
+
+
+@pytest.fixture
+def make_cluster(tmp_path):
+    """make_cluster(redis, count=2, **settings) starts nodes that share one Redis; all are stopped
+    at the end, and must end cleanly."""
+    clusters = []
+
+    def make(redis, count=2, start=True, **settings):
+        cluster = Cluster(tmp_path / f"cluster{len(clusters)}", redis, count, **settings)
+        clusters.append(cluster)
+        return cluster.start() if start else cluster
+
+    yield make
+    for cluster in clusters:
+        for name, status in cluster.stop().items():
+            log = next(n for n in cluster if n.name == name).log()
+            assert status == 0, f"{name}: exit status {status}:\n{log[-6000:]}"
