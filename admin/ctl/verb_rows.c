@@ -105,6 +105,26 @@ const struct verb verb_rows[] = {
                         "undone in a minute unless it is confirmed" } },
     },
     {
+        .name = "edit",
+        .arguments = "KIND NAME",
+        .least = 2,
+        .most = 2,
+        .takes = { VERB_ARGUMENT_KIND, VERB_ARGUMENT_NAME },
+        .options = WRITES | OPTION_BIT(DRY_RUN) | OPTION_BIT(YES),
+        .group = VERB_GROUP_RESOURCES,
+        .run = verb_edit,
+        .summary = "Opens a resource in an editor and makes it what was written there.",
+        .details = "The editor is VISUAL, else EDITOR, else vi; it gets what was set of the "
+                   "resource, as JSON (libconfig may be written instead). When it ends the gateway "
+                   "checks what was written, the change is shown, and made if it is agreed to and "
+                   "nobody else changed the resource meanwhile. What has errors can be edited "
+                   "again, or is kept in a file. A file left as it was changes "
+                   "nothing.\n\n" WRITES_HELP,
+        .examples = { { "gatewayctl edit route orders", "one route, in $EDITOR" },
+                      { "EDITOR='code --wait' gatewayctl edit upstream orders --confirm 5m",
+                        "undone in five minutes unless it is confirmed" } },
+    },
+    {
         .name = "delete",
         .arguments = "KIND NAME…",
         .least = 2,

@@ -19,6 +19,9 @@ verb_fn verb_put;
 verb_fn verb_patch;
 verb_fn verb_delete;
 
+/* verb_edit.c */
+verb_fn verb_edit;
+
 /* verb_config.c */
 verb_fn verb_apply;
 verb_fn verb_config_export;

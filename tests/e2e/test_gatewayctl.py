@@ -220,6 +220,73 @@ def test_apply_asks_at_a_terminal(ctl):
     assert status == 0 and "\033" not in screen
 
 
+# ---- editing ----
+
+def editor(ctl, name, script):
+    """EDITOR: a program that runs `script` on the file, $1, and keeps what it was given."""
+    path = ctl.folder / name
+    path.write_text(f"#!/bin/sh\ncp \"$1\" '{ctl.folder}/given'\n{script}\n")
+    path.chmod(0o700)
+    return {"EDITOR": f"{path} ", "VISUAL": None, "TMPDIR": str(ctl.folder)}
+
+
+def kept(ctl):
+    return list(ctl.folder.glob("gatewayctl-*"))
+
+
+def test_editing_shows_what_changes_and_changes_it(applied, node):
+    env = editor(applied, "change", 'sed -i s/hello.n/edited/ "$1"')
+    done = applied.run("edit", "route", "hello", **env)
+    assert "respond.body" in done.stdout and "route hello set, revision 2" in done.stdout
+    assert node.get("/").body == b"edited"
+    given = json.loads((applied.folder / "given").read_text())
+    assert given == {"name": "hello", "respond": {"body": "hello\n"}}
+    assert stat.S_IMODE((applied.folder / "given").stat().st_mode) == 0o600
+    out = applied.out("edit", "route", "hello", "--dry-run", **editor(
+        applied, "dry", 'sed -i s/edited/again/ "$1"'))
+    assert "respond.body" in out
+    assert node.get("/").body == b"edited"
+    done = applied.run("edit", "route", "hello", **editor(applied, "nothing", ":"))
+    assert "Nothing was changed" in done.stderr
+    assert kept(applied) == []
+
+
+def test_an_edit_with_errors_is_kept_and_changes_nothing(applied, node):
+    env = editor(applied, "wrong", 'sed -i s/respond/respont/ "$1"')
+    err = applied.err("edit", "route", "hello", expect=1, **env)
+    (file,) = kept(applied)
+    assert f"{file}:3: /respont: " in err and "did you mean respond" in err
+    assert f"kept in {file}" in err
+    file.unlink()
+    err = applied.err("edit", "route", "hello", expect=2,
+                      **editor(applied, "broken", 'echo "{" > "$1"'))
+    assert "not JSON" in err and len(kept(applied)) == 1
+    assert node.get("/").body == b"hello\n"
+    assert "(404)" in applied.err("edit", "route", "none", expect=1, **env)
+    err = applied.err("edit", "route", "hello", expect=2, **{**env, "EDITOR": "/none/such"})
+    assert "cannot be started" in err
+    assert "ended badly" in applied.err("edit", "route", "hello", expect=2,
+                                        **editor(applied, "false", "exit 3"))
+
+
+def test_an_edit_does_not_undo_what_somebody_else_did(applied, node):
+    env = editor(applied, "slow", f"'{BUILD}/gatewayctl' patch route hello respond.body=theirs\n"
+                                  'sed -i s/hello.n/mine/ "$1"')
+    err = applied.err("edit", "route", "hello", expect=1, **env)
+    assert "Somebody changed the route hello meanwhile" in err
+    assert node.get("/").body == b"theirs"
+    assert "mine" in kept(applied)[0].read_text()
+
+
+def test_an_edit_with_errors_can_be_edited_again(applied, node):
+    applied.env.update({k: v for k, v in editor(
+        applied, "twice", 'if [ -e done ]; then sed -i "s/respont/respond/; s/hello.n/second/" "$1"; else '
+        'touch done; sed -i s/respond/respont/ "$1"; fi').items() if v})
+    status, screen = talk(applied, ["edit", "route", "hello"], b"y\ny\n")
+    assert status == 0 and "Edit it again? [y/N]" in screen and "Apply? [y/N]" in screen, screen
+    assert node.get("/").body == b"second"
+
+
 # ---- history ----
 
 def test_revisions_and_going_back(applied, node):
