@@ -272,17 +272,21 @@ bench: ## CPU per request beside nginx and HAProxy, on the same work
 	+@$(MAKE) --no-print-directory release
 	@tests/bench/run build-release
 
-install: all ## into DESTDIR: sbin/gatewayd, bin/gatewayctl, its manual page, the documentation
+MAN := $(DESTDIR)$(PREFIX)/share/man
+DOC := $(DESTDIR)$(PREFIX)/share/doc/gatewayd
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+install: all ## into DESTDIR: both programs, manual pages, completion, documentation
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
-	    $(DESTDIR)$(PREFIX)/share/doc/gatewayd
+	    $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(COMPLETIONS) $(DOC)
 	install -m 0755 $(BUILD)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
 	install -m 0755 $(BUILD)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	$(BUILD)/gatewayctl help --man > $(DESTDIR)$(PREFIX)/share/man/man1/gatewayctl.1
-	$(BUILD)/gatewayctl completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl
-	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/gatewayd
+	umask 022; $(BUILD)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
+	umask 022; $(BUILD)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
+	install -m 0644 gatewayd/gatewayd.8 $(MAN)/man8/gatewayd.8
+	umask 022; $(BUILD)/gatewayctl completion bash > $(COMPLETIONS)/gatewayctl
+	install -m 0644 README.md CHANGELOG.md LICENSE admin/openapi.yaml $(DOC)
 	for room in $(ROOMS); do [ ! -f $$room/README.md ] || \
-	    install -m 0644 $$room/README.md $(DESTDIR)$(PREFIX)/share/doc/gatewayd/$$room.md; done
+	    install -m 0644 $$room/README.md $(DOC)/$$room.md; done
 
 .PHONY: clean help
 clean: ## remove everything built
