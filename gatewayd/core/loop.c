@@ -114,13 +114,11 @@ static void run_slices(struct loop *loop)
     while (!list_is_empty(&loop->slices)) {
         struct loop_slice *slice = LIST_ITEM(loop->slices.next, struct loop_slice, node);
         list_remove(&slice->node);
-        list_add_last(&loop->slices, &slice->node);
+        loop->stepping = slice;
         /* A step that ends its slice may free it: then it answers false. */
-        if (!slice->step(slice->arg)) {
-            struct list *last = &slice->node;
-            if (loop->slices.prev == last)
-                list_remove(last);
-        }
+        if (slice->step(slice->arg) && loop->stepping == slice)
+            loop_slice_start(slice);
+        loop->stepping = NULL;
         if (clock_read_ns() >= until)
             return;
     }
@@ -326,11 +324,13 @@ void loop_slice_start(struct loop_slice *s)
 void loop_slice_stop(struct loop_slice *s)
 {
     list_remove(&s->node);
+    if (s->loop->stepping == s)
+        s->loop->stepping = NULL;
 }
 
 bool loop_slice_is_started(const struct loop_slice *s)
 {
-    return !list_is_empty(&s->node);
+    return !list_is_empty(&s->node) || s->loop->stepping == s;
 }
 
 /* ---- signals -------------------------------------------------------------------------------- */

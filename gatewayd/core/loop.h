@@ -54,6 +54,7 @@ struct loop {
     struct loop_pace pace;
     struct list tasks;
     struct list slices;
+    struct loop_slice *stepping; /* whose step runs, unless that stopped it; else NULL */
     struct loop_burial *burials;
     size_t burial_count;
     size_t burial_size;
@@ -206,8 +207,8 @@ typedef bool loop_slice_fn(void *arg);
 
 #define LOOP_SLICE_NS 2000000
 
-/* Steps run for at most 2 ms per turn, then events have their turn. A step may stop its own slice.
- */
+/* Steps run for at most 2 ms per turn, then events have their turn. A step may stop its own slice,
+ * and start it (and others): then it goes on, whatever the step answers. */
 struct loop_slice {
     struct list node;
     struct loop *loop;

@@ -409,6 +409,69 @@ static void long_work_is_cut_into_turns(void **state)
     assert_true(w.turns >= 5);
 }
 
+struct chain {
+    struct loop_slice first;
+    struct loop_slice second;
+    unsigned firsts;
+    unsigned seconds;
+};
+
+static bool begin_second(void *arg)
+{
+    struct chain *c = arg;
+    c->firsts++;
+    loop_slice_start(&c->second);
+    return false;
+}
+
+static bool do_second(void *arg)
+{
+    struct chain *c = arg;
+    return ++c->seconds < 3;
+}
+
+static void a_step_that_begins_another_slice_ends_its_own(void **state)
+{
+    struct chain c = { .firsts = 0 };
+    loop_slice_init(&c.first, loop, begin_second, &c);
+    loop_slice_init(&c.second, loop, do_second, &c);
+    loop_slice_start(&c.first);
+    loop_run_once(loop, false);
+    assert_int_equal(c.firsts, 1);
+    assert_int_equal(c.seconds, 3);
+    assert_false(loop_slice_is_started(&c.first) || loop_slice_is_started(&c.second));
+}
+
+static bool go_on_once(void *arg)
+{
+    struct chain *c = arg;
+    if (++c->firsts == 1)
+        loop_slice_start(&c->first);
+    return false;
+}
+
+static bool end_itself(void *arg)
+{
+    struct chain *c = arg;
+    c->seconds++;
+    assert_true(loop_slice_is_started(&c->second));
+    loop_slice_stop(&c->second);
+    assert_false(loop_slice_is_started(&c->second));
+    return true;
+}
+
+static void a_step_may_start_and_stop_its_own_slice(void **state)
+{
+    struct chain c = { .firsts = 0 };
+    loop_slice_init(&c.first, loop, go_on_once, &c);
+    loop_slice_init(&c.second, loop, end_itself, &c);
+    loop_slice_start(&c.first);
+    loop_slice_start(&c.second);
+    loop_run_once(loop, false);
+    assert_int_equal(c.firsts, 2);
+    assert_int_equal(c.seconds, 1);
+}
+
 /* ---- turns ---------------------------------------------------------------------------------- */
 
 static uint64_t seen_awake;
@@ -461,6 +524,8 @@ int main(void)
         TEST(a_task_can_cancel_the_next),
         TEST(a_task_that_repeats_does_not_stop_the_loop),
         TEST(long_work_is_cut_into_turns),
+        TEST(a_step_that_begins_another_slice_ends_its_own),
+        TEST(a_step_may_start_and_stop_its_own_slice),
         TEST(a_sleeping_loop_has_passed),
         TEST(signals_arrive_in_the_loop),
     };
