@@ -127,7 +127,7 @@ struct control_status control_status(const struct control *c)
         .state = state,
         .is_ready = state == CONTROL_READY || state == CONTROL_BEHIND,
         .revision = c->revision,
-        .reason = text_of(why_behind(c)),
+        .reason = text_of(state == CONTROL_STARTING ? c->starting : why_behind(c)),
         .started_at = c->started_at,
         .connections = metrics_sum(node, METRIC_CONNECTIONS),
         .exchanges = metrics_sum(node, METRIC_EXCHANGES),
@@ -201,6 +201,7 @@ void control_on_first(struct control *c)
 {
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_accept(c->workers[i]);
+    control_starting_stop(c);
     log_info(&c->log, "ready: %u workers", c->worker_count);
     notify_send("READY=1\nSTATUS=ready");
 }
@@ -410,6 +411,7 @@ static void serve(struct control *c)
     start_signals(c);
     loop_timer_start(&c->care, CARE_MS);
     control_watchdog_start(c);
+    control_starting_start(c);
     start_services(c);
     loop_run(c->loop);
     for (unsigned i = 0; i < c->worker_count; i++)
@@ -471,6 +473,7 @@ void control_free(struct control **at)
 
     loop_timer_stop(&c->care);
     control_watchdog_stop(c);
+    control_starting_stop(c);
     for (size_t i = 0; i < ARRAY_LENGTH(c->signals); i++)
         loop_signal_stop(&c->signals[i]);
     control_publish_stop(c);

@@ -67,7 +67,8 @@ struct control_status {
     enum control_state state;
     bool is_ready;        /* what /readyz says: ready or behind */
     uint64_t revision;    /* in force */
-    struct text reason;   /* CONTROL_BEHIND: why the newest could not be applied; borrowed */
+    struct text reason;   /* CONTROL_BEHIND: why the newest could not be applied; CONTROL_STARTING:
+                             what is being done or waited for; borrowed */
     int64_t started_at;   /* ms since the epoch */
     uint64_t connections; /* of clients, open now */
     uint64_t exchanges;   /* being worked on now */
@@ -78,6 +79,14 @@ struct control_status control_status(const struct control *c);
 
 /* The store is behind for a reason of its own (a revision it cannot read); empty: no longer. */
 void control_set_behind(struct control *c, struct text reason);
+
+/* Until the first configuration is in force (later: nothing): what is being done or waited for, a
+ * few words ("loading the journal, 43 %"), shown in the status and told to the supervisor. */
+void control_set_starting(struct control *c, struct text what);
+
+/* What a service loads after its `start` turned out to be wrong: the problems are logged and the
+ * process ends, with status 1. */
+void control_refuse_start(struct control *c, const struct problems *ps);
 
 /* Stops being ready; every answer from now on says Connection: close; listeners stay open. And
  * back. `address` (host:port as a listener is configured, or its name): what comes in there only;

@@ -80,6 +80,8 @@ struct control {
     struct control_publishing publishing;
     char *behind; /* the newest could not be compiled; NULL: it could */
     char *store_behind;
+    char *starting; /* what is being waited for before the first configuration; NULL: unsaid */
+    struct loop_timer starting_timer;
 
     bool *drained;                   /* by listener */
     struct text *listener_addresses; /* as configured at the start */
@@ -117,6 +119,10 @@ void control_end_if_quiet(struct control *c);
 
 /* control_metrics.c */
 void control_print_metrics(struct builder *b, void *arg);
+
+/* control_starting.c: words to the supervisor until the first configuration is in force */
+void control_starting_start(struct control *c);
+void control_starting_stop(struct control *c);
 
 /* control_watchdog.c */
 void control_watchdog_start(struct control *c);

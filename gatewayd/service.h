@@ -23,19 +23,24 @@ struct service {
      * start. False if and only if it added a problem. May be NULL. */
     bool (*check)(const struct node_config *node, struct problems *ps);
 
-    /* Before workers start: open, lock, bind, load. Threads may be started. False ends the process
-     * with the problems printed; then neither start nor stop is called. */
+    /* Before the loop runs: open, lock, bind; nothing that takes longer with more resources or
+     * keys. Threads may be started. False ends the process with the problems printed; then neither
+     * start nor stop is called. */
     bool (*prepare)(struct control *control, struct problems *ps);
 
-    /* The workers wait for a first configuration, the loop is about to run: begin (the store:
-     * control_publish what it has). May be NULL. */
+    /* The workers wait for a first configuration, the loop is about to run: begin. What has to be
+     * loaded is loaded from here on, in slices (the store: then control_publish what it has); the
+     * node is "starting" until a first configuration is in force: alive, not ready, hearing
+     * signals. control_set_starting() says what it waits for, control_refuse_start() that it cannot
+     * be loaded. May be NULL. */
     void (*start)(struct control *control);
 
     /* SIGHUP: `node` is in force from now on (control_node() gives it). May be NULL. Problems are
      * logged; the service goes on with what it had. */
     void (*reload)(struct control *control, const struct node_config *node, struct problems *ps);
 
-    /* After the drain, workers ended: flush, close, join. May block for a second or two. */
+    /* After the drain, workers ended: flush, close, join. May block for a second or two. What is
+     * still being loaded is given up. */
     void (*stop)(struct control *control);
 
     /* Names and versions of the libraries it runs on, a line each ("hiredis 1.2.0"), for -V. May be

@@ -165,8 +165,8 @@ typedef void limiter_save_fn(void *arg, struct text identity, struct text value)
 bool limiter_save(struct limiter *l, struct limiter_saving *saving, size_t most,
                   limiter_save_fn *save, void *arg);
 
-/* One saved counter, before workers start. False: it says nothing to us, or is of a window that is
- * over (then it need not be kept). */
+/* One saved counter, before there are requests. False: it says nothing to us, or is of a window
+ * that is over (then it need not be kept). */
 bool limiter_load(struct limiter *l, struct text identity, struct text value, int64_t wall);
 
 #endif
