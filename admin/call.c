@@ -195,14 +195,17 @@ static bool authenticate(struct call *call)
     return true;
 }
 
-/* Handlers rely on it. False: replied 503. */
+/* Handlers rely on it: what is being loaded would be shown in part. False: replied 503. */
 static bool has_store(struct call *call)
 {
-    if (store_get() != NULL) {
+    if (call->operation->is_for_starting ||
+        (store_get() != NULL && !store_is_loading(store_get()))) {
         return true;
     }
-    reply_header(call, "Retry-After", TEXT_OF("2"));
-    reply_problem(call, 503, "store-away", "The store is not open.");
+    struct control_status status = control_status(admin_server_control(call->server));
+    reply_header(call, "Retry-After", TEXT_OF("1"));
+    reply_problem(call, 503, "starting", "This node is starting%s%.*s.",
+                  text_is_empty(status.reason) ? "" : ": ", TEXT_ARGS(status.reason));
     return false;
 }
 

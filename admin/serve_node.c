@@ -70,8 +70,8 @@ static void print_store(struct builder *b)
  * configuration being put in force, so control does not hear of it. */
 static uint64_t applied_revision(const struct control_status *status)
 {
-    return status->state == CONTROL_BEHIND || store_get() == NULL ? status->revision
-                                                                  : store_revision(store_get());
+    bool is_controls = status->state == CONTROL_BEHIND || status->state == CONTROL_STARTING;
+    return is_controls || store_get() == NULL ? status->revision : store_revision(store_get());
 }
 
 static void print_status(struct call *call)

@@ -17,7 +17,7 @@
 #define FILE_NAME   "counters"
 #define FILE_ASIDE  "counters.new"
 #define KIND        1
-#define FRAME_BYTES ((size_t)1 << 20)
+#define FRAME_BYTES ((size_t)1 << 16)
 #define LONG_LEAST  ((uint64_t)4 << 20)
 
 struct counters {
@@ -27,6 +27,8 @@ struct counters {
     uint64_t fresh; /* size when all values were written last */
     bool is_broken;
     struct builder scratch;
+    struct frame_reader frames; /* until it is read */
+    uint64_t file_size;
 };
 
 static bool damaged(const struct counters *c, uint64_t at, const char *what, struct problems *ps)
@@ -50,45 +52,55 @@ static bool visit_batch(struct text batch, counters_visit_fn *visit, void *arg)
     return !r.is_bad;
 }
 
-/* Whole frames; *torn_out where the first stands that is not. */
-static bool read_frames(struct counters *c, uint64_t end, counters_visit_fn *visit, void *arg,
-                        struct problems *ps)
+/* A frame is not whole: the tail that a crash tore, unless whole frames behind it say more. */
+static const char *look_behind(struct counters *c)
 {
-    struct frame_reader frames;
-    frame_reader_init(&frames, c->fd, 0, end);
     struct frame frame;
     const char *why = NULL;
     enum frame_read result;
-    bool is_good = true;
-    while (is_good && (result = frame_reader_next(&frames, &frame, &why)) == FRAME_READ_DONE) {
-        is_good = frame.kind == KIND && visit_batch(frame.payload, visit, arg);
-        if (is_good)
-            c->size = frames.at;
+    while ((result = frame_reader_resync(&c->frames, &frame, &why)) == FRAME_READ_DONE) {
+        if (frame.durable > c->size)
+            return "the checksum is wrong";
     }
-    if (!is_good)
-        damaged(c, c->size, "what stands there is of another format", ps);
-    else if (result == FRAME_READ_BROKEN)
-        is_good = damaged(c, c->size, why, ps);
-    else if (result == FRAME_READ_TORN) {
-        while (is_good && frame_reader_resync(&frames, &frame, &why) == FRAME_READ_DONE)
-            is_good = frame.durable <= c->size;
-        if (!is_good)
-            damaged(c, c->size, "the checksum is wrong", ps);
-    }
-    frame_reader_fini(&frames);
-    return is_good;
+    return result == FRAME_READ_BROKEN ? why : NULL;
 }
 
-static bool load(struct counters *c, counters_visit_fn *visit, void *arg, struct problems *ps)
+/* How much of it is still of use is not known: fresh stays 0. */
+static enum counters_step finish(struct counters *c, struct problems *ps)
 {
-    struct stat st;
-    MUST(fstat(c->fd, &st) == 0);
-    if (!read_frames(c, (uint64_t)st.st_size, visit, arg, ps))
-        return false;
     const char *why = NULL;
-    if ((uint64_t)st.st_size > c->size && disk_truncate(c->fd, c->size, &why) != DISK_DONE)
-        return damaged(c, c->size, why, ps);
-    return true; /* how much of it is still of use is not known: fresh stays 0 */
+    frame_reader_fini(&c->frames);
+    if (c->file_size > c->size && disk_truncate(c->fd, c->size, &why) != DISK_DONE) {
+        damaged(c, c->size, why, ps);
+        return COUNTERS_DAMAGED;
+    }
+    return COUNTERS_FINISHED;
+}
+
+enum counters_step counters_read(struct counters *c, counters_visit_fn *visit, void *arg,
+                                 struct problems *ps)
+{
+    struct frame frame;
+    const char *wrong = NULL;
+    switch (frame_reader_next(&c->frames, &frame, &wrong)) {
+    case FRAME_READ_DONE:
+        if (frame.kind == KIND && visit_batch(frame.payload, visit, arg)) {
+            c->size = c->frames.at;
+            return COUNTERS_MORE;
+        }
+        wrong = "what stands there is of another format";
+        break;
+    case FRAME_READ_TORN:
+        wrong = look_behind(c);
+        break;
+    case FRAME_READ_END:
+    case FRAME_READ_BROKEN:
+        break;
+    }
+    if (wrong == NULL)
+        return finish(c, ps);
+    damaged(c, c->size, wrong, ps);
+    return COUNTERS_DAMAGED;
 }
 
 static bool create(struct counters *c, struct problems *ps)
@@ -100,19 +112,21 @@ static bool create(struct counters *c, struct problems *ps)
     return damaged(c, 0, why, ps);
 }
 
-struct counters *counters_open(struct state_dir *dir, counters_visit_fn *visit, void *arg,
-                               struct problems *ps)
+struct counters *counters_open(struct state_dir *dir, struct problems *ps)
 {
     struct counters *c = mem_new(sizeof(*c));
+    struct stat st;
     c->dir = dir;
     c->fd = -1;
     builder_init(&c->scratch, SIZE_MAX);
     unlinkat(dir->fd, FILE_ASIDE, 0);
-    bool is_good = state_dir_open_file(dir, FILE_NAME, &c->fd, ps);
-    if (is_good)
-        is_good = c->fd < 0 ? create(c, ps) : load(c, visit, arg, ps);
-    if (!is_good)
+    if (!state_dir_open_file(dir, FILE_NAME, &c->fd, ps) || (c->fd < 0 && !create(c, ps))) {
         counters_close(&c);
+        return NULL;
+    }
+    MUST(fstat(c->fd, &st) == 0);
+    c->file_size = (uint64_t)st.st_size;
+    frame_reader_init(&c->frames, c->fd, 0, c->file_size);
     return c;
 }
 
@@ -122,6 +136,7 @@ void counters_close(struct counters **c)
         return;
     if ((*c)->fd >= 0)
         close((*c)->fd);
+    frame_reader_fini(&(*c)->frames);
     builder_fini(&(*c)->scratch);
     MEM_FREE(c);
 }

@@ -17,10 +17,15 @@ struct counters;
 
 typedef void counters_visit_fn(void *arg, struct text identity, struct text value);
 
-/* Opens the file or makes it, and calls `visit` for what is in it, older values before newer ones
- * of the same identity. NULL and one problem when it is damaged. A torn tail is cut off. */
-MUST_USE struct counters *counters_open(struct state_dir *dir, counters_visit_fn *visit, void *arg,
-                                        struct problems *ps);
+/* Opens the file or makes it. NULL and one problem. */
+MUST_USE struct counters *counters_open(struct state_dir *dir, struct problems *ps);
+
+/* Before it is written: reads the next piece (some tens of kilobytes) and calls `visit` for what is
+ * in it, older values before newer ones of the same identity. DAMAGED with one problem. When
+ * FINISHED a torn tail is cut off. */
+enum counters_step { COUNTERS_MORE, COUNTERS_FINISHED, COUNTERS_DAMAGED };
+MUST_USE enum counters_step counters_read(struct counters *c, counters_visit_fn *visit, void *arg,
+                                          struct problems *ps);
 void counters_close(struct counters **c);
 
 /* One value, for a batch that is put together in a builder. */

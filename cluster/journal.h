@@ -38,6 +38,10 @@ enum journal_step { JOURNAL_MORE, JOURNAL_FINISHED, JOURNAL_DAMAGED };
 MUST_USE enum journal_step journal_scan(struct journal *j, size_t bytes, struct problems *ps);
 uint64_t journal_cut(const struct journal *j);
 
+/* How far that is: bytes checked, of so many in the file. Until it is finished. */
+uint64_t journal_checked(const struct journal *j);
+uint64_t journal_file_size(const struct journal *j);
+
 /* Of the chain of entries; 0 and zeros when there is none. */
 uint64_t journal_last_revision(const struct journal *j);
 struct entry_id journal_last_id(const struct journal *j);
@@ -85,6 +89,8 @@ struct journal_reader;
 struct journal_reader *journal_reader_new(struct journal *j);
 void journal_reader_free(struct journal_reader **r);
 void journal_reader_next(struct journal_reader *r, struct journal_record *record_out);
+uint64_t journal_reader_at(
+    const struct journal_reader *r); /* bytes of journal_size() that were read */
 
 /* Calls `visit` with the ENTRY and each PART of a revision. False if it is not in the file, or
  * cannot be read (journal_why() is not NULL then). */

@@ -75,6 +75,11 @@ void journal_reader_next(struct journal_reader *r, struct journal_record *record
     }
 }
 
+uint64_t journal_reader_at(const struct journal_reader *r)
+{
+    return r->frames.at;
+}
+
 bool journal_read_entry(struct journal *j, uint64_t revision, journal_visit_fn *visit, void *arg)
 {
     uint64_t offset;

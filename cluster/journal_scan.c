@@ -64,6 +64,16 @@ static enum journal_step damaged(struct journal *j, uint64_t at, const char *wha
     return JOURNAL_DAMAGED;
 }
 
+uint64_t journal_checked(const struct journal *j)
+{
+    return j->scan == NULL ? j->size : j->scan->reader.at;
+}
+
+uint64_t journal_file_size(const struct journal *j)
+{
+    return j->scan == NULL ? j->size : j->scan->file_size;
+}
+
 /* NULL, or what is wrong. */
 static const char *follow_entry(struct journal *j, const struct journal_scan *s)
 {

@@ -32,6 +32,11 @@ struct quota_keeper {
     bool has_failed; /* and it was said */
     bool is_good;
     const char *why;
+
+    /* while it is loaded */
+    store_loaded_fn *loaded;
+    void *loaded_arg;
+    struct loop_slice load_slice;
 };
 
 static void on_counter(void *arg, struct text identity, struct text value)
@@ -42,17 +47,17 @@ static void on_counter(void *arg, struct text identity, struct text value)
         return;
 }
 
-struct quota_keeper *quota_keeper_new(struct state_dir *dir, struct limiter *limiter,
-                                      struct problems *ps)
+/* A piece of the file. */
+static bool load(void *arg)
 {
-    struct quota_keeper *k = mem_new(sizeof(*k));
-    k->limiter = limiter;
-    builder_init(&k->gathering, SIZE_MAX);
-    builder_init(&k->batch, SIZE_MAX);
-    k->counters = counters_open(dir, on_counter, limiter, ps);
-    if (k->counters == NULL)
-        quota_keeper_free(&k);
-    return k;
+    struct quota_keeper *k = arg;
+    struct problems ps;
+    problems_init(&ps);
+    enum counters_step step = counters_read(k->counters, on_counter, k->limiter, &ps);
+    if (step != COUNTERS_MORE)
+        k->loaded(k->loaded_arg, &ps);
+    problems_fini(&ps);
+    return step == COUNTERS_MORE;
 }
 
 /* ---- saving ---- */
@@ -126,12 +131,35 @@ static void on_timer(void *arg)
     loop_slice_start(&k->slice);
 }
 
-void quota_keeper_start(struct quota_keeper *k, struct loop *loop, struct scribe *scribe)
+/* ---- lifetime ---- */
+
+struct quota_keeper *quota_keeper_new(struct state_dir *dir, struct limiter *limiter,
+                                      struct loop *loop, struct problems *ps)
+{
+    struct quota_keeper *k = mem_new(sizeof(*k));
+    k->limiter = limiter;
+    builder_init(&k->gathering, SIZE_MAX);
+    builder_init(&k->batch, SIZE_MAX);
+    loop_timer_init(&k->timer, loop, on_timer, k);
+    loop_slice_init(&k->slice, loop, gather, k);
+    loop_slice_init(&k->load_slice, loop, load, k);
+    k->counters = counters_open(dir, ps);
+    if (k->counters == NULL)
+        quota_keeper_free(&k);
+    return k;
+}
+
+void quota_keeper_load(struct quota_keeper *k, store_loaded_fn *done, void *arg)
+{
+    k->loaded = done;
+    k->loaded_arg = arg;
+    loop_slice_start(&k->load_slice);
+}
+
+void quota_keeper_start(struct quota_keeper *k, struct scribe *scribe)
 {
     k->scribe = scribe;
     k->is_good = true;
-    loop_timer_init(&k->timer, loop, on_timer, k);
-    loop_slice_init(&k->slice, loop, gather, k);
     loop_timer_start(&k->timer, EACH_MS);
 }
 
@@ -139,6 +167,7 @@ void quota_keeper_start(struct quota_keeper *k, struct loop *loop, struct scribe
  * if it fails. */
 void quota_keeper_stop(struct quota_keeper *k)
 {
+    loop_slice_stop(&k->load_slice);
     if (k->scribe == NULL || k->is_stopping)
         return;
     k->is_stopping = true;

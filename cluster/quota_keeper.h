@@ -10,15 +10,21 @@
 
 #include "cluster/scribe.h"
 #include "cluster/state_dir.h"
+#include "cluster/store_port.h"
 #include "conf/base/problem.h"
 
 struct limiter;
 struct quota_keeper;
 
-/* Loads what was kept into the limiter; before workers start. NULL and one problem. */
+/* Opens the file. NULL and one problem. */
 MUST_USE struct quota_keeper *quota_keeper_new(struct state_dir *dir, struct limiter *limiter,
-                                               struct problems *ps);
-void quota_keeper_start(struct quota_keeper *k, struct loop *loop, struct scribe *scribe);
+                                               struct loop *loop, struct problems *ps);
+
+/* Loads what was kept into the limiter, in slices; before there are requests. */
+void quota_keeper_load(struct quota_keeper *k, store_loaded_fn *done, void *arg);
+
+/* After it was loaded. */
+void quota_keeper_start(struct quota_keeper *k, struct scribe *scribe);
 
 /* Posts the last save to the scribe, whose jobs must be waited for before quota_keeper_free. */
 void quota_keeper_stop(struct quota_keeper *k);

@@ -147,14 +147,9 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     store_embedded_undo_init(e);
     store_embedded_care_init(e);
     store_embedded_compact_init(e);
-    if (!store_embedded_load(e, ps)) {
+    e->journal = journal_open(dir, ps);
+    if (e->journal == NULL)
         store_embedded_free(&e);
-        return NULL;
-    }
-    store_embedded_advance(&e->next, e->now.resources);
-    e->next.revision = e->now.revision;
-    e->next.id = e->now.id;
-    e->next.config_tag = e->now.config_tag;
     return e;
 }
 
@@ -166,7 +161,7 @@ static void on_first_published(void *arg, struct text reason)
 
 void store_embedded_start(struct store_embedded *e, bool publishes)
 {
-    MUST(!e->is_started);
+    MUST(!e->is_started && e->loading == NULL);
     e->scribe = scribe_new(e->settings.mailbox);
     e->is_started = true;
     if (publishes && e->settings.publish != NULL)
@@ -179,6 +174,7 @@ void store_embedded_start(struct store_embedded *e, bool publishes)
 
 void store_embedded_stop(struct store_embedded *e)
 {
+    store_embedded_load_stop(e);
     if (!e->is_started || e->is_stopping)
         return;
     e->is_stopping = true;

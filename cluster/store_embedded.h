@@ -13,7 +13,7 @@
 #ifndef CLUSTER_STORE_EMBEDDED_H
 #define CLUSTER_STORE_EMBEDDED_H
 
-#include "cluster/store.h"
+#include "cluster/store_port.h"
 #include "gatewayd/core/mailbox.h"
 #include "gatewayd/policy/credentials.h"
 
@@ -44,18 +44,24 @@ struct store_embedded_settings {
     /* Ends what began with a revoked key; calls `done` after. */
     void (*end_key)(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg);
+    /* How far loading is, a few words. */
+    void (*starting)(void *arg, struct text what);
     void *arg;
 };
 
-/* Opens and loads what is in the folder (locked; borrowed). NULL and problems. */
+/* Opens what is in the folder (locked; borrowed). NULL and problems. */
 MUST_USE struct store_embedded *store_embedded_new(const struct store_embedded_settings *settings,
                                                    struct state_dir *dir, struct problems *ps);
 
-/* The scribe runs from now on and commits are taken. `publishes`: what was loaded is put in force
- * (else a first commit follows at once). */
+/* Loads it, in slices of the loop; the tables are filled meanwhile. */
+void store_embedded_load(struct store_embedded *e, store_loaded_fn *done, void *arg);
+
+/* After it was loaded. The scribe runs from now on and commits are taken. `publishes`: what was
+ * loaded is put in force (else a first commit follows at once). */
 void store_embedded_start(struct store_embedded *e, bool publishes);
 
-/* Answers what waits (STORE_AWAY), waits for what is being written. */
+/* Answers what waits (STORE_AWAY), waits for what is being written. While it is being loaded: gives
+ * that up. */
 void store_embedded_stop(struct store_embedded *e);
 void store_embedded_free(struct store_embedded **e);
 

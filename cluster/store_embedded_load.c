@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_embedded_load.c - from the journal to the tables, at start, before there are workers.
+ * store_embedded_load.c - from the journal to the tables, at start, in slices of the running loop.
  *
- * The state of a checkpoint may be newer in places than its base: everything here can be applied
- * twice, and what comes later sets it right.
+ *     check every frame ─▶ read every item ─▶ seal ─▶ done
+ *
+ * The file is read twice: nothing of it is believed before all of it is known to be whole. The
+ * state of a checkpoint may be newer in places than its base: everything here can be applied twice,
+ * and what comes later sets it right.
  */
 #include <stdio.h>
 
 #include "cluster/store_embedded_private.h"
 #include "conf/base/mem.h"
 
-#define SCAN_BYTES ((size_t)64 << 20)
+#define SCAN_BYTES    ((size_t)1 << 16)
+#define ITEMS_AT_ONCE 16
+#define TELL_EACH     256 /* steps between two words on how far it is */
 
-struct loading {
+enum loading_phase { LOADING_CHECK, LOADING_READ, LOADING_END };
+
+/* Lifetime: from store_embedded_load() until `done` returned. */
+struct embedded_loading {
     struct store_embedded *e;
+    enum loading_phase phase;
+    store_loaded_fn *done;
+    void *arg;
+    unsigned steps;
+    struct journal_reader *reader;
+    struct text rest; /* items of the record at hand that have not been read */
     struct resources_draft *draft;
     struct arena arena;
-    struct problems *ps;
+    struct problems problems;
     struct entry_head head; /* of the entry at hand; texts are in `author` and `summary` */
     struct builder author;
     struct builder summary;
@@ -32,11 +46,11 @@ const struct checks *store_embedded_checks(const struct store_embedded *e)
     return e->settings.checks == NULL ? &lenient_checks : e->settings.checks;
 }
 
-static bool refuse(struct loading *l, const char *what)
+static bool refuse(struct embedded_loading *l, const char *what)
 {
     char file[4096];
     snprintf(file, sizeof(file), "%s/journal", l->e->dir->path);
-    problems_add(l->ps, (struct place){ .file = file }, "Revision %llu: %s.",
+    problems_add(&l->problems, (struct place){ .file = file }, "Revision %llu: %s.",
                  (unsigned long long)l->head.revision, what);
     return false;
 }
@@ -44,8 +58,8 @@ static bool refuse(struct loading *l, const char *what)
 /* ---- things ---- */
 
 /* Problems of a stored document are said to be at its kind and name. */
-static bool parse_resource(struct loading *l, const struct item_resource *item, struct text set,
-                           struct resource **resource_out)
+static bool parse_resource(struct embedded_loading *l, const struct item_resource *item,
+                           struct text set, struct resource **resource_out)
 {
     struct problems found;
     problems_init(&found);
@@ -54,7 +68,7 @@ static bool parse_resource(struct loading *l, const struct item_resource *item, 
         char path[160];
         snprintf(path, sizeof(path), "%s.%.*s", resource_kind_name(item->kind),
                  TEXT_ARGS(item->name));
-        problems_add(l->ps, (struct place){ .path = path },
+        problems_add(&l->problems, (struct place){ .path = path },
                      "What the journal holds is not taken by this version: %s",
                      found.count == 0 ? "" : found.items[0].sentence);
     }
@@ -62,14 +76,14 @@ static bool parse_resource(struct loading *l, const struct item_resource *item, 
     return *resource_out != NULL;
 }
 
-static void stamp(struct loading *l, const struct item_resource *item, struct resource *r)
+static void stamp(struct embedded_loading *l, const struct item_resource *item, struct resource *r)
 {
     bool is_state = item->revision != 0;
     resource_stamp(r, is_state ? item->revision : l->head.revision,
                    is_state ? item->tag : store_tag_of(&l->head.id));
 }
 
-static bool load_consumer(struct loading *l, const struct item_resource *item)
+static bool load_consumer(struct embedded_loading *l, const struct item_resource *item)
 {
     struct credentials *c = l->e->settings.credentials;
     if (!item->has_after) {
@@ -84,7 +98,7 @@ static bool load_consumer(struct loading *l, const struct item_resource *item)
     return true;
 }
 
-static bool load_resource(struct loading *l, const struct item_resource *item)
+static bool load_resource(struct embedded_loading *l, const struct item_resource *item)
 {
     if (item->kind == RESOURCE_CONSUMER)
         return load_consumer(l, item);
@@ -102,7 +116,7 @@ static bool load_resource(struct loading *l, const struct item_resource *item)
 }
 
 /* The keys of a consumer that was removed are kept under its name. */
-static void add_key_of_nobody(struct loading *l, const struct credentials_key *key)
+static void add_key_of_nobody(struct embedded_loading *l, const struct credentials_key *key)
 {
     struct credentials *c = l->e->settings.credentials;
     struct text json = arena_print(&l->arena, "{\"name\":\"%.*s\"}", TEXT_ARGS(key->consumer));
@@ -118,7 +132,7 @@ static void add_key_of_nobody(struct loading *l, const struct credentials_key *k
     resource_unref(&r);
 }
 
-static void add_key(struct loading *l, const struct credentials_key *key)
+static void add_key(struct embedded_loading *l, const struct credentials_key *key)
 {
     enum credentials_added added = credentials_add_key(l->e->settings.credentials, key);
     if (added != CREDENTIALS_KEY_NO_CONSUMER)
@@ -130,7 +144,7 @@ static void add_key(struct loading *l, const struct credentials_key *key)
         add_key_of_nobody(l, key);
 }
 
-static void load_key(struct loading *l, struct item_key *item)
+static void load_key(struct embedded_loading *l, struct item_key *item)
 {
     struct credentials *c = l->e->settings.credentials;
     struct credentials_key *key = &item->key;
@@ -150,7 +164,7 @@ static void load_key(struct loading *l, struct item_key *item)
     }
 }
 
-static bool load_item(struct loading *l, struct item *item)
+static bool load_item(struct embedded_loading *l, struct item *item)
 {
     switch (item->kind) {
     case ITEM_RESOURCE:
@@ -178,23 +192,32 @@ static bool load_item(struct loading *l, struct item *item)
 }
 
 /* Of entries older than the checkpoint only what the list of revisions shows is wanted. */
-static bool load_items(struct loading *l, struct text bytes)
+static bool take_item(struct embedded_loading *l, struct item *item)
+{
+    if (l->is_history && item->kind == ITEM_CONFIRM)
+        l->confirm_until = item->confirm_until;
+    return l->is_history || load_item(l, item);
+}
+
+/* Some more of the record at hand. */
+static bool load_items(struct embedded_loading *l)
 {
     struct item item;
-    bool is_bad;
-    while (item_next(&bytes, &l->arena, &item, &is_bad)) {
-        if (l->is_history && item.kind == ITEM_CONFIRM)
-            l->confirm_until = item.confirm_until;
-        if (!l->is_history && !load_item(l, &item))
-            return false;
+    bool is_bad = false;
+    for (int i = 0; i < ITEMS_AT_ONCE && !text_is_empty(l->rest); i++) {
+        if (!item_next(&l->rest, &l->arena, &item, &is_bad))
+            break;
+        bool is_good = take_item(l, &item);
         arena_reset(&l->arena);
+        if (!is_good)
+            return false;
     }
     return is_bad ? refuse(l, "an item that cannot be read: a newer gatewayd wrote it") : true;
 }
 
 /* ---- records ---- */
 
-static void remember(struct loading *l, const struct entry_head *head)
+static void remember(struct embedded_loading *l, const struct entry_head *head)
 {
     builder_clear(&l->author);
     builder_clear(&l->summary);
@@ -208,7 +231,7 @@ static void remember(struct loading *l, const struct entry_head *head)
 }
 
 /* An entry is listed once all its parts have been seen. */
-static void end_entry(struct loading *l)
+static void end_entry(struct embedded_loading *l)
 {
     if (!l->has_entry)
         return;
@@ -216,7 +239,7 @@ static void end_entry(struct loading *l)
     history_add(&l->e->history, &l->head, l->confirm_until);
 }
 
-static bool load_record(struct loading *l, const struct journal_record *record)
+static bool load_record(struct embedded_loading *l, const struct journal_record *record)
 {
     switch (record->kind) {
     case JOURNAL_ENTRY:
@@ -237,58 +260,25 @@ static bool load_record(struct loading *l, const struct journal_record *record)
     }
     l->is_history =
         record->is_history && (record->kind == JOURNAL_ENTRY || record->kind == JOURNAL_PART);
-    return load_items(l, record->body);
-}
-
-static bool load_records(struct loading *l)
-{
-    struct journal_reader *reader = journal_reader_new(l->e->journal);
-    struct journal_record record = { .kind = JOURNAL_NOTE };
-    bool is_good = true;
-    while (is_good && record.kind != JOURNAL_END) {
-        journal_reader_next(reader, &record);
-        is_good = load_record(l, &record);
-    }
-    journal_reader_free(&reader);
-    return is_good;
-}
-
-static bool seal(struct loading *l)
-{
-    struct resources_outside outside = { credentials_plan_users, l->e->settings.credentials };
-    struct resources *sealed;
-    if (!resources_draft_seal(&l->draft, &outside, l->ps, &sealed))
-        return false;
-    store_embedded_advance(&l->e->now, sealed);
-    resources_unref(&sealed);
+    l->rest = record->body;
     return true;
 }
 
-static bool load_all(struct store_embedded *e, struct problems *ps)
+/* ---- phases ---- */
+
+static void tell(struct embedded_loading *l, const char *what, uint64_t at, uint64_t all)
 {
-    struct loading l = { .e = e, .ps = ps };
-    arena_init(&l.arena, SIZE_MAX);
-    builder_init(&l.author, SIZE_MAX);
-    builder_init(&l.summary, SIZE_MAX);
-    l.draft = resources_draft_new(e->now.resources);
-    bool is_good = load_records(&l) && seal(&l);
-    resources_draft_free(&l.draft);
-    builder_fini(&l.author);
-    builder_fini(&l.summary);
-    arena_reset(&l.arena);
-    return is_good;
+    struct store_embedded *e = l->e;
+    char said[80];
+    if (e->settings.starting == NULL || l->steps++ % TELL_EACH != 0 || all == 0)
+        return;
+    snprintf(said, sizeof(said), "%s, %u %%", what, (unsigned)(at * 100 / all));
+    e->settings.starting(e->settings.arg, text_of(said));
 }
 
-bool store_embedded_load(struct store_embedded *e, struct problems *ps)
+/* What the chain of entries in the file comes to. */
+static void take_head(struct store_embedded *e)
 {
-    e->journal = journal_open(e->dir, ps);
-    if (e->journal == NULL)
-        return false;
-    enum journal_step step = JOURNAL_MORE;
-    while (step == JOURNAL_MORE)
-        step = journal_scan(e->journal, SCAN_BYTES, ps);
-    if (step == JOURNAL_DAMAGED)
-        return false;
     struct entry_id cluster = journal_cluster_id(e->journal);
     e->now.config_tag = store_tag_of(&cluster);
     e->now.revision = journal_last_revision(e->journal);
@@ -296,7 +286,107 @@ bool store_embedded_load(struct store_embedded *e, struct problems *ps)
     e->cut = journal_cut(e->journal);
     e->journal_size = journal_size(e->journal);
     store_embedded_compact_after(e, journal_sealed(e->journal));
-    return load_all(e, ps);
+}
+
+static bool check_more(struct embedded_loading *l)
+{
+    struct store_embedded *e = l->e;
+    tell(l, "checking the journal", journal_checked(e->journal), journal_file_size(e->journal));
+    enum journal_step step = journal_scan(e->journal, SCAN_BYTES, &l->problems);
+    if (step == JOURNAL_FINISHED) {
+        take_head(e);
+        l->reader = journal_reader_new(e->journal);
+        l->phase = LOADING_READ;
+    }
+    return step != JOURNAL_DAMAGED;
+}
+
+static bool seal(struct embedded_loading *l)
+{
+    struct resources_outside outside = { credentials_plan_users, l->e->settings.credentials };
+    struct resources *sealed;
+    if (!resources_draft_seal(&l->draft, &outside, &l->problems, &sealed))
+        return false;
+    store_embedded_advance(&l->e->now, sealed);
+    resources_unref(&sealed);
+    return true;
+}
+
+static bool read_more(struct embedded_loading *l)
+{
+    struct journal_record record;
+    if (!text_is_empty(l->rest))
+        return load_items(l);
+    tell(l, "loading the journal", journal_reader_at(l->reader), l->e->journal_size);
+    journal_reader_next(l->reader, &record);
+    if (!load_record(l, &record))
+        return false;
+    if (record.kind != JOURNAL_END)
+        return true;
+    l->phase = LOADING_END;
+    return seal(l);
+}
+
+static void free_loading(struct store_embedded *e)
+{
+    struct embedded_loading *l = e->loading;
+    loop_slice_stop(&e->load_slice);
+    journal_reader_free(&l->reader);
+    resources_draft_free(&l->draft);
+    builder_fini(&l->author);
+    builder_fini(&l->summary);
+    problems_fini(&l->problems);
+    arena_reset(&l->arena);
+    MEM_FREE(&e->loading);
+}
+
+/* What comes next builds on what was loaded. */
+static void end(struct embedded_loading *l)
+{
+    struct store_embedded *e = l->e;
+    store_embedded_advance(&e->next, e->now.resources);
+    e->next.revision = e->now.revision;
+    e->next.id = e->now.id;
+    e->next.config_tag = e->now.config_tag;
+    store_loaded_fn *done = l->done;
+    void *arg = l->arg;
+    struct problems problems = l->problems;
+    problems_init(&l->problems);
+    free_loading(e);
+    done(arg, &problems);
+    problems_fini(&problems);
+}
+
+static bool on_slice(void *arg)
+{
+    struct store_embedded *e = arg;
+    struct embedded_loading *l = e->loading;
+    bool is_good = l->phase == LOADING_CHECK ? check_more(l) : read_more(l);
+    if (is_good && l->phase != LOADING_END)
+        return true;
+    end(l);
+    return false;
+}
+
+void store_embedded_load(struct store_embedded *e, store_loaded_fn *done, void *arg)
+{
+    MUST(!e->is_started && e->loading == NULL);
+    struct embedded_loading *l = mem_new(sizeof(*l));
+    *l = (struct embedded_loading){ .e = e, .done = done, .arg = arg };
+    arena_init(&l->arena, SIZE_MAX);
+    builder_init(&l->author, SIZE_MAX);
+    builder_init(&l->summary, SIZE_MAX);
+    problems_init(&l->problems);
+    l->draft = resources_draft_new(e->now.resources);
+    e->loading = l;
+    loop_slice_init(&e->load_slice, e->settings.loop, on_slice, e);
+    loop_slice_start(&e->load_slice);
+}
+
+void store_embedded_load_stop(struct store_embedded *e)
+{
+    if (e->loading != NULL)
+        free_loading(e);
 }
 
 struct resource *store_embedded_consumer(const struct store_embedded *e, struct text name)

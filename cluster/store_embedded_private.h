@@ -133,6 +133,7 @@ struct embedded_head {
 };
 
 struct embedded_compaction;
+struct embedded_loading;
 
 struct store_embedded {
     struct store store;
@@ -142,8 +143,10 @@ struct store_embedded {
     struct scribe *scribe;
     struct history history;
     uint64_t cut;
-    struct embedded_head now;  /* durable and applied */
-    struct embedded_head next; /* after those planned */
+    struct embedded_head now;         /* durable and applied */
+    struct embedded_head next;        /* after those planned */
+    struct embedded_loading *loading; /* NULL: not now */
+    struct loop_slice load_slice;
     bool is_started;
     bool is_stopping;
     const char *refusal; /* why no writes are taken; NULL: they are */
@@ -180,8 +183,8 @@ void store_embedded_advance(struct embedded_head *head, struct resources *resour
 const struct checks *store_embedded_checks(const struct store_embedded *e);
 int64_t store_embedded_wall(const struct store_embedded *e);
 
-/* store_embedded_load.c: reads the journal into the tables; false and problems. */
-MUST_USE bool store_embedded_load(struct store_embedded *e, struct problems *ps);
+/* store_embedded_load.c; store_embedded_load() is in store_embedded.h */
+void store_embedded_load_stop(struct store_embedded *e); /* gives up what is being loaded */
 /* A consumer as what was set, in a new resource; NULL if there is none. */
 MUST_USE struct resource *store_embedded_consumer(const struct store_embedded *e, struct text name);
 

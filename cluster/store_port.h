@@ -29,6 +29,13 @@ struct store {
     const struct store_type *type;
 };
 
+/* What a store knows is loaded while the loop runs, in slices: a service's `start` begins it, the
+ * node is "starting" meanwhile (gatewayd/service.h), reads and writes through the admin API are
+ * answered 503. `ps`: why it cannot be had (the process ends then); empty: it is loaded. Called
+ * once, from the loop, never from inside the call that began it; not after the store was stopped
+ * or freed. `ps` is borrowed for the call. */
+typedef void store_loaded_fn(void *arg, const struct problems *ps);
+
 /* Makes it the store of this process (NULL: none). */
 void store_set(struct store *s);
 

@@ -2,6 +2,8 @@
 /*
  * store_service.c - the service "store": opens state.dir, loads it, puts it in force, applies the
  * bootstrap document to an empty store, keeps quotas.
+ *
+ *     prepare: open, lock ─▶ start: load the journal ─▶ load quotas ─▶ begin: publish, take commits
  */
 #include <sys/stat.h>
 
@@ -28,6 +30,7 @@ static struct {
     struct quota_keeper *quotas;
     struct config bootstrap;
     struct store_commit commit; /* of the bootstrap document */
+    uint64_t load_began_ms;
 } the;
 
 /* ---- the bootstrap document ------------------------------------------------------------------ */
@@ -122,6 +125,11 @@ static void pass(void *arg, uint64_t revision)
     control_advance(arg, revision);
 }
 
+static void say_starting(void *arg, struct text what)
+{
+    control_set_starting(arg, what);
+}
+
 static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg)
 {
@@ -175,6 +183,7 @@ static bool open_store(struct control *control, struct problems *ps)
         .pass = pass,
         .advance = advance,
         .end_key = end_key,
+        .starting = say_starting,
         .arg = control,
     };
     the.control = control;
@@ -184,11 +193,8 @@ static bool open_store(struct control *control, struct problems *ps)
     the.embedded = store_embedded_new(&settings, the.dir, ps);
     if (the.embedded == NULL)
         return false;
-    the.quotas = quota_keeper_new(the.dir, control_limiter(control), ps);
-    if (the.quotas == NULL)
-        return false;
-    bool is_empty = store_revision(store_embedded_port(the.embedded)) == 0;
-    return !is_empty || node->bootstrap.length == 0 || read_bootstrap(node, ps, &the.bootstrap);
+    the.quotas = quota_keeper_new(the.dir, control_limiter(control), control_loop(control), ps);
+    return the.quotas != NULL;
 }
 
 static void close_store(void)
@@ -208,29 +214,68 @@ static bool prepare(struct control *control, struct problems *ps)
         close_store();
         return false;
     }
-    struct store *store = store_embedded_port(the.embedded);
-    store_set(store);
-    if (store_embedded_cut(the.embedded) > 0)
-        log_info(&log_store, "%llu bytes that were not acknowledged were cut off the journal",
-                 (unsigned long long)store_embedded_cut(the.embedded));
-    struct credentials_counts counts;
-    credentials_count(control_credentials(control), &counts);
-    log_info(&log_store, "loaded revision %llu: %zu consumers, %zu keys, %zu revoked",
-             (unsigned long long)store_revision(store), counts.consumers, counts.keys,
-             counts.revoked);
+    store_set(store_embedded_port(the.embedded));
     return true;
 }
 
-static void start(struct control *control)
+/* ---- loading --------------------------------------------------------------------------------- */
+
+static void log_loaded(void)
+{
+    struct credentials_counts counts;
+    if (store_embedded_cut(the.embedded) > 0)
+        log_info(&log_store, "%llu bytes that were not acknowledged were cut off the journal",
+                 (unsigned long long)store_embedded_cut(the.embedded));
+    credentials_count(control_credentials(the.control), &counts);
+    log_info(&log_store, "loaded revision %llu in %llu ms: %zu consumers, %zu keys, %zu revoked",
+             (unsigned long long)store_revision(store_get()),
+             (unsigned long long)(clock_read_ms() - the.load_began_ms), counts.consumers,
+             counts.keys, counts.revoked);
+}
+
+static void begin(void)
 {
     bool has_bootstrap = the.bootstrap.resources != NULL;
     store_embedded_start(the.embedded, !has_bootstrap);
-    quota_keeper_start(the.quotas, control_loop(control), store_embedded_scribe(the.embedded));
+    quota_keeper_start(the.quotas, store_embedded_scribe(the.embedded));
     if (!has_bootstrap)
         return;
     fill_commit();
     the.commit.done = on_bootstrapped;
     store_commit(store_get(), &the.commit);
+}
+
+static void on_quotas_loaded(void *arg, const struct problems *ps)
+{
+    const struct node_config *node = control_node(the.control);
+    struct problems found;
+    if (!problems_is_empty(ps)) {
+        control_refuse_start(the.control, ps);
+        return;
+    }
+    log_loaded();
+    control_set_starting(the.control, TEXT_EMPTY);
+    problems_init(&found);
+    bool is_empty = store_revision(store_get()) == 0;
+    if (is_empty && node->bootstrap.length > 0 && !read_bootstrap(node, &found, &the.bootstrap))
+        control_refuse_start(the.control, &found);
+    else
+        begin();
+    problems_fini(&found);
+}
+
+static void on_loaded(void *arg, const struct problems *ps)
+{
+    if (!problems_is_empty(ps))
+        control_refuse_start(the.control, ps);
+    else
+        quota_keeper_load(the.quotas, on_quotas_loaded, NULL);
+}
+
+static void start(struct control *control)
+{
+    the.load_began_ms = clock_read_ms();
+    store_embedded_load(the.embedded, on_loaded, NULL);
 }
 
 static void reload(struct control *control, const struct node_config *node, struct problems *ps)

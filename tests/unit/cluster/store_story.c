@@ -49,6 +49,29 @@ static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn
 
 /* ---- lifetime ---- */
 
+static void on_loaded(void *arg, const struct problems *ps)
+{
+    struct store_story *s = arg;
+    s->is_loaded = true;
+    for (size_t i = 0; i < ps->count; i++)
+        problems_add(&s->problems, (struct place){ .file = ps->items[i].file }, "%s",
+                     ps->items[i].sentence);
+}
+
+static bool load(struct store_story *s)
+{
+    s->is_loaded = false;
+    store_embedded_load(s->embedded, on_loaded, s);
+    MUST(!s->is_loaded && store_is_loading(store_embedded_port(s->embedded)));
+    while (!s->is_loaded) {
+        uint64_t before = clock_read_cpu_ns();
+        loop_run_once(s->loop, false);
+        uint64_t took = clock_read_cpu_ns() - before;
+        s->longest_load_ns = took > s->longest_load_ns ? took : s->longest_load_ns;
+    }
+    return problems_is_empty(&s->problems);
+}
+
 bool store_story_try_open(struct store_story *s, char *path)
 {
     s->path = path;
@@ -71,7 +94,7 @@ bool store_story_try_open(struct store_story *s, char *path)
         .arg = s,
     };
     s->embedded = store_embedded_new(&settings, s->dir, &s->problems);
-    if (s->embedded == NULL)
+    if (s->embedded == NULL || !load(s))
         return false;
     s->store = store_embedded_port(s->embedded);
     store_embedded_start(s->embedded, true);

@@ -29,6 +29,8 @@ struct store_story {
     unsigned published; /* how often publish was asked */
     unsigned ended;     /* keys */
     unsigned answers;
+    bool is_loaded;
+    uint64_t longest_load_ns; /* the longest turn while it was loaded, in processor time */
 };
 
 /* `path` is borrowed. Opens, loads and starts; a failure is a failed test. */

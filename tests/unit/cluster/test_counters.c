@@ -35,8 +35,12 @@ static bool try_open(struct story *s)
     problems_init(&s->problems);
     s->dir = state_dir_open(text_of(s->path), &s->problems);
     assert_non_null(s->dir);
-    s->counters = counters_open(s->dir, on_value, s, &s->problems);
-    return s->counters != NULL;
+    s->counters = counters_open(s->dir, &s->problems);
+    assert_non_null(s->counters);
+    enum counters_step step = COUNTERS_MORE;
+    while (step == COUNTERS_MORE)
+        step = counters_read(s->counters, on_value, s, &s->problems);
+    return step == COUNTERS_FINISHED;
 }
 
 static void close_story(struct story *s)

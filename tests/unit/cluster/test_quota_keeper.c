@@ -23,7 +23,15 @@ struct node {
     struct limiter *limiter;
     struct limiter_set *set;
     struct quota_keeper *keeper;
+    bool is_loaded;
 };
+
+static void on_loaded(void *arg, const struct problems *ps)
+{
+    struct node *n = arg;
+    assert_true(problems_is_empty(ps));
+    n->is_loaded = true;
+}
 
 static void open_node(struct node *n)
 {
@@ -40,9 +48,13 @@ static void open_node(struct node *n)
     n->turns = turns_new(1);
     n->limiter = limiter_new(&(struct limiter_settings){ .turns = n->turns });
     n->set = limiter_set_new(n->limiter, LIMITER_ROUTE, TEXT_OF("r"), &limits);
-    n->keeper = quota_keeper_new(n->dir, n->limiter, &ps);
+    n->keeper = quota_keeper_new(n->dir, n->limiter, n->loop, &ps);
     assert_non_null(n->keeper);
-    quota_keeper_start(n->keeper, n->loop, n->scribe);
+    n->is_loaded = false;
+    quota_keeper_load(n->keeper, on_loaded, n);
+    while (!n->is_loaded)
+        loop_run_once(n->loop, false);
+    quota_keeper_start(n->keeper, n->scribe);
     problems_fini(&ps);
 }
 

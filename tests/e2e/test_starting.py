@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node that has much to load is alive from its first moment, says that it is not ready, and can be
+stopped."""
+import hashlib
+import signal
+import socket
+import time
+
+import pytest
+
+from harness.client import Cut
+from harness.wait import SLOWNESS, scaled, until
+
+pytestmark = [pytest.mark.sanitize, pytest.mark.heavy]
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+KEYS = scaled(400000, 30000)
+
+
+def foreign(i):
+    return f"imported-key-{i:010}"
+
+
+@pytest.fixture
+def loaded(make_node, origin):
+    """A node, stopped, whose journal takes a while."""
+    node = make_node(log={"level": "info", "access": "off"})
+    node.upstream("o", origin)
+    node.route("r", "o", auth={"methods": ["key"]})
+    node.consumer("acme")
+    lines = "".join(f'{{"consumer":"acme","sha256":"'
+                    f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
+                    for i in range(KEYS)).encode()
+    answer = node.admin("POST", "/v1/keys/import", lines, headers=NDJSON, timeout=120)
+    assert answer.status == 201, answer
+    node.consumer("later")
+    assert node.stop(60) == 0
+    return node
+
+
+def answers(node):
+    """Once its admin address is served: a connection to it."""
+    def is_served():
+        try:
+            return node.admin("GET", "/livez", token=None).status == 200
+        except (OSError, Cut):
+            return False
+    until(is_served, pause=0.002)
+    return node.admin_connection()
+
+
+def test_alive_and_not_ready_while_it_loads(loaded):
+    loaded.start(wait=False)
+    with answers(loaded) as caller:
+        assert caller.call("GET", "/livez").status == 200
+        ready = caller.call("GET", "/readyz")
+        assert (ready.status, ready.text) == (503, "starting\n")
+        assert ready.header("Retry-After") == "1"
+        refused = caller.call("GET", "/v1/keys?limit=1")
+        assert (refused.status, refused.header("Retry-After")) == (503, "1"), refused
+        assert refused.json["type"].endswith("starting")
+        assert caller.call("PUT", "/v1/consumers/other", {}).status == 503
+        assert caller.call("GET", "/v1/keys", token="nobody").status == 401
+        assert caller.call("GET", "/metrics", token=None).status == 200
+        status = caller.call("GET", "/v1/status").json
+        assert status["state"] == "starting"
+        assert "journal" in status["reason"], status
+        slowest = 0
+        while True:
+            begin = time.monotonic()
+            if caller.call("GET", "/readyz").status == 200:
+                break
+            slowest = max(slowest, time.monotonic() - begin)
+    assert slowest < 0.5 * SLOWNESS
+    assert loaded.get("/", {"X-API-Key": foreign(KEYS - 1)}).status == 200
+    assert "reason" not in loaded.status()
+
+
+def test_who_connects_while_it_loads_is_served_once_it_is_ready(loaded):
+    loaded.start(wait=False)
+    answers(loaded).close()
+    begin_status = loaded.admin("GET", "/readyz", token=None).status
+    assert loaded.get("/", {"X-API-Key": foreign(1)}, timeout=60).status == 200
+    assert begin_status == 503
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_while_it_loads(loaded, number):
+    loaded.start(wait=False)
+    with answers(loaded) as caller:
+        assert caller.call("GET", "/readyz").status == 503
+        begin = time.monotonic()
+        loaded.signal(number)
+        assert loaded.wait(20) == 0
+    assert time.monotonic() - begin < 5 * SLOWNESS
+    assert "ready:" not in loaded.log().rpartition(" starts\"")[2]
+    loaded.start(timeout=60)
+    assert loaded.get("/", {"X-API-Key": foreign(KEYS - 1)}).status == 200
+
+
+def test_the_supervisor_gives_it_time(loaded, tmp_path, monkeypatch):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        supervisor.settimeout(60 * SLOWNESS)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        loaded.start(timeout=60)
+        said = []
+        while "READY=1" not in said:
+            said += supervisor.recv(4096).decode().split("\n")
+    assert any(word.startswith("EXTEND_TIMEOUT_USEC=") for word in said)
+    assert any(word.startswith("STATUS=starting: ") for word in said)
+    assert "WATCHDOG=1" in said
+
+
+def test_damage_found_while_it_loads_ends_it(loaded):
+    journal = loaded.folder / "state" / "journal"
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    loaded.start(wait=False)
+    assert loaded.wait(30) == 1
+    assert "Damaged at offset" in loaded.log()
