@@ -5,6 +5,8 @@ import pytest
 from harness.cluster import Cluster
 from harness.node import Node
 from harness.origin import Origin
+from harness.proxy import Proxy
+from harness.redis import RedisServer, SentinelSet
 
 
 @pytest.fixture
@@ -63,3 +65,52 @@ def make_cluster(tmp_path):
         for name, status in cluster.stop().items():
             log = next(n for n in cluster if n.name == name).log()
             assert status == 0, f"{name}: exit status {status}:\n{log[-6000:]}"
+
+
+@pytest.fixture
+def make_redis(tmp_path):
+    """make_redis(**settings) starts a redis-server; all are ended with the story."""
+    servers = []
+
+    def make(start=True, **settings):
+        server = RedisServer(tmp_path / f"redis{len(servers)}", **settings)
+        servers.append(server)
+        return server.start() if start else server
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def redis(make_redis):
+    return make_redis()
+
+
+@pytest.fixture
+def make_sentinels(tmp_path):
+    """make_sentinels(**settings): a master, replicas and sentinels (harness/redis.py)."""
+    sets = []
+
+    def make(**settings):
+        made = SentinelSet(tmp_path / f"set{len(sets)}", **settings)
+        sets.append(made)
+        return made.start()
+
+    yield make
+    for made in sets:
+        made.stop()
+
+
+@pytest.fixture
+def make_proxy():
+    """make_proxy("127.0.0.1:6379"): see harness/proxy.py."""
+    proxies = []
+
+    def make(target):
+        proxies.append(Proxy(getattr(target, "address", target)))
+        return proxies[-1]
+
+    yield make
+    for proxy in proxies:
+        proxy.stop()
