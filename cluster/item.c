@@ -20,10 +20,10 @@ static void print_resource(const struct item_resource *r, struct builder *b)
     pack_add_text(b, r->after);
 }
 
-static void print_key(const struct item_key *item, struct builder *b)
+static void print_key(enum item_key_change change, const struct credentials_key *k,
+                      struct builder *b)
 {
-    const struct credentials_key *k = &item->key;
-    pack_add_u8(b, (uint8_t)item->change);
+    pack_add_u8(b, (uint8_t)change);
     pack_add_u8(b, k->state == KEY_REVOKED);
     pack_add_u64(b, k->id);
     builder_add(b, text_from((const char *)k->digest.bytes, DIGEST_SIZE));
@@ -53,7 +53,10 @@ static void print_body(const struct item *item, struct builder *b)
         print_resource(&item->resource, b);
         break;
     case ITEM_KEY:
-        print_key(&item->key, b);
+        print_key(item->key.change, &item->key.key, b);
+        break;
+    case ITEM_REVOKED:
+        print_key(ITEM_KEY_REVOKE, &item->revoked, b);
         break;
     case ITEM_CONFIRM:
         pack_add_u64(b, (uint64_t)item->confirm_until);
@@ -137,6 +140,14 @@ static void read_confirmed(struct pack_reader *r, struct item_confirmed *out)
     out->until = (int64_t)pack_read_u64(r);
 }
 
+static bool read_revoked(struct pack_reader *r, struct arena *arena, struct credentials_key *out)
+{
+    struct item_key item;
+    bool is_read = read_key(r, arena, &item);
+    *out = item.key;
+    return is_read && item.change == ITEM_KEY_REVOKE;
+}
+
 static bool read_body(struct pack_reader *r, struct arena *arena, struct item *item)
 {
     switch (item->kind) {
@@ -157,6 +168,8 @@ static bool read_body(struct pack_reader *r, struct arena *arena, struct item *i
     case ITEM_CONFIG:
         item->config_tag = pack_read_u64(r);
         return true;
+    case ITEM_REVOKED:
+        return read_revoked(r, arena, &item->revoked);
     }
     return false;
 }

@@ -21,7 +21,9 @@ enum item_kind {
     ITEM_CONFIRM = 3,   /* of an entry: it undoes itself unless confirmed */
     ITEM_ORIGIN = 4,    /* of an entry: it restores or undoes another */
     ITEM_CONFIRMED = 5, /* a note: what became of one that was to be confirmed */
-    ITEM_CONFIG = 6     /* of a checkpoint: the tag of the whole configuration */
+    ITEM_CONFIG = 6,    /* of a checkpoint: the tag of the whole configuration */
+    ITEM_REVOKED = 7    /* a note, or of a checkpoint: revoked, by digest, which the shared history
+                           does not say yet. What else is known of the key may be missing. */
 };
 
 /* Texts borrowed. */
@@ -62,6 +64,7 @@ struct item {
         } origin;
         struct item_confirmed confirmed;
         uint64_t config_tag;
+        struct credentials_key revoked;
     };
 };
 

@@ -87,6 +87,16 @@ void store_confirm(struct store *s, struct store_confirm *confirm)
     s->type->confirm(s, confirm);
 }
 
+void store_revoke(struct store *s, struct store_revoke *revoke)
+{
+    s->type->revoke(s, revoke);
+}
+
+size_t store_list_unshared(struct store *s, struct store_revocation *items, size_t size)
+{
+    return s->type->list_unshared(s, items, size);
+}
+
 size_t store_list_entries(const struct store *s, uint64_t before, size_t size,
                           struct store_entry *entries_out)
 {

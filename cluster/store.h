@@ -190,6 +190,34 @@ struct store_confirm {
 };
 void store_confirm(struct store *s, struct store_confirm *confirm);
 
+/* ---- revocations that do not wait ------------------------------------------------------------ */
+
+#define STORE_REVOKE_MOST 10000
+
+/* Of a key that is known here or not; what is not known is 0. */
+struct store_revocation {
+    uint64_t id; /* never 0 */
+    struct digest digest;
+    int64_t created_at;
+    int64_t expires_at;
+    int64_t revoked_at; /* 0: now */
+};
+
+/* Revokes for good, without asking whoever else decides about the history: STORE_DONE (durable in
+ * this node's journal and in force on its workers), UNCHANGED (all were revoked before), FULL,
+ * AWAY, UNKNOWN. They are *unshared* then, until an entry says the same: a commit that revokes
+ * their ids makes one. At most STORE_REVOKE_MOST at a time. */
+struct store_revoke {
+    const struct store_revocation *items;
+    size_t count;
+    store_done_fn *done;
+    void *arg;
+};
+void store_revoke(struct store *s, struct store_revoke *revoke);
+
+/* Some of those that no entry of the history says yet; returns how many. */
+size_t store_list_unshared(struct store *s, struct store_revocation *items, size_t size);
+
 /* ---- history --------------------------------------------------------------------------------- */
 
 enum store_confirmation {

@@ -103,6 +103,8 @@ static const struct store_type embedded_type = {
     .status = get_status,
     .commit = commit,
     .confirm = confirm,
+    .revoke = store_embedded_revoked_start,
+    .list_unshared = store_embedded_revoked_list,
     .list_entries = list_entries,
     .oldest_revision = get_oldest,
     .wait = wait_for,
@@ -144,6 +146,7 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     e->since = clock_read_wall_ms();
     history_init(&e->history, settings->history, settings->loop);
     store_embedded_batch_init(e);
+    store_embedded_revoked_init(e);
     store_embedded_undo_init(e);
     store_embedded_care_init(e);
     store_embedded_compact_init(e);
@@ -195,6 +198,7 @@ void store_embedded_free(struct store_embedded **at)
         return;
     store_embedded_stop(e);
     store_embedded_batch_fini(e);
+    store_embedded_revoked_fini(e);
     scribe_free(&e->scribe);
     journal_close(&e->journal);
     history_fini(&e->history);

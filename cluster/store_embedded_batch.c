@@ -186,6 +186,8 @@ static void answer(struct embedded_work *w, struct text behind)
         store_embedded_undo_ended(e, w->result.outcome == STORE_DONE);
     else if (w->kind == WORK_CONFIRM)
         w->confirm->done(w->confirm->arg, &w->result);
+    else if (w->kind == WORK_REVOKE)
+        w->revoke->done(w->revoke->arg, &w->result);
     else
         w->commit->done(w->commit->arg, &w->result);
     store_embedded_work_free(&w);
@@ -221,6 +223,10 @@ static void settle_note(struct embedded_work *w)
 static void take_in(struct embedded_batch *batch, struct embedded_work *w)
 {
     struct store_embedded *e = batch->store;
+    if (w->kind == WORK_REVOKE) {
+        store_embedded_revoked_settle(batch, w);
+        return;
+    }
     if (w->is_note) {
         settle_note(w);
         return;

@@ -14,7 +14,15 @@
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
-enum walk { WALK_START, WALK_RESOURCES, WALK_CONSUMERS, WALK_KEYS, WALK_FINISH, WALK_END };
+enum walk {
+    WALK_START,
+    WALK_RESOURCES,
+    WALK_CONSUMERS,
+    WALK_KEYS,
+    WALK_REVOKED,
+    WALK_FINISH,
+    WALK_END
+};
 
 struct embedded_compaction {
     struct store_embedded *store;
@@ -114,6 +122,13 @@ static bool walk_keys(struct embedded_compaction *c)
     return true;
 }
 
+/* What the shared history does not say yet: few, so all of them at once. */
+static bool walk_revoked(struct embedded_compaction *c)
+{
+    store_embedded_revoked_print(c->store, &c->chunk);
+    return false;
+}
+
 /* ---- the scribe's part ---- */
 
 static void write_chunk(void *arg)
@@ -193,6 +208,8 @@ static bool walk_on(struct embedded_compaction *c)
         return walk_consumers(c);
     case WALK_KEYS:
         return walk_keys(c);
+    case WALK_REVOKED:
+        return walk_revoked(c);
     case WALK_START:
     case WALK_FINISH:
     case WALK_END:

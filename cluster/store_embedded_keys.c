@@ -137,22 +137,34 @@ static bool record_added(const struct embedded_work *w, const struct store_key_c
     return true;
 }
 
+/* One that was revoked without the history is told to it. */
+static bool record_revoked(const struct embedded_work *w, struct item_key *out)
+{
+    struct credentials_key *key = &out->key;
+    bool was_active = key->state == KEY_ACTIVE;
+    if (!was_active && !store_embedded_revoked_is_unshared(w->store, &key->digest))
+        return false;
+    out->change = ITEM_KEY_REVOKE;
+    key->stamp = w->tag;
+    key->state = KEY_REVOKED;
+    if (was_active)
+        key->revoked_at = w->now;
+    return true;
+}
+
 bool store_embedded_keys_record(struct embedded_work *w, size_t i, struct item_key *out)
 {
     const struct store_key_change *change = &w->commit->keys[i];
     if (change->change == STORE_KEY_ADD)
         return record_added(w, change, out);
     struct credentials_key *key = &out->key;
-    if (!credentials_get_key(w->store->settings.credentials, change->id, key) ||
-        key->state == KEY_REVOKED)
+    if (!credentials_get_key(w->store->settings.credentials, change->id, key))
+        return false;
+    if (change->change == STORE_KEY_REVOKE)
+        return record_revoked(w, out);
+    if (key->state == KEY_REVOKED)
         return false;
     key->stamp = w->tag;
-    if (change->change == STORE_KEY_REVOKE) {
-        out->change = ITEM_KEY_REVOKE;
-        key->state = KEY_REVOKED;
-        key->revoked_at = w->now;
-        return true;
-    }
     bool is_changed = false;
     out->change = ITEM_KEY_CHANGE;
     if (change->has_expiry && change->expires_at != key->expires_at) {
@@ -196,6 +208,7 @@ void store_embedded_keys_apply(struct embedded_work *w, size_t i)
             e->batch->ends_waiting++;
             e->settings.end_key(e->settings.arg, handle, on_ended, e->batch);
         }
+        store_embedded_revoked_share(e, &item.key.digest);
         break;
     case ITEM_KEY_STATE:
         break;

@@ -134,7 +134,7 @@ static void add_key_of_nobody(struct embedded_loading *l, const struct credentia
 
 static void add_key(struct embedded_loading *l, const struct credentials_key *key)
 {
-    enum credentials_added added = credentials_add_key(l->e->settings.credentials, key);
+    enum credentials_added added = store_embedded_revoked_add_key(l->e, key);
     if (added != CREDENTIALS_KEY_NO_CONSUMER)
         return;
     /* An active key without a consumer can only be one whose consumer was made after the base:
@@ -142,6 +142,17 @@ static void add_key(struct embedded_loading *l, const struct credentials_key *ke
     bool is_over = key->expires_at != 0 && key->expires_at <= store_embedded_wall(l->e);
     if (key->state == KEY_REVOKED || is_over)
         add_key_of_nobody(l, key);
+}
+
+static void revoke(struct embedded_loading *l, const struct credentials_key *key)
+{
+    struct credentials *c = l->e->settings.credentials;
+    struct credentials_key known;
+    if (!credentials_get_key_by_digest(c, &key->digest, &known))
+        add_key(l, key);
+    else
+        credentials_revoke(c, known.id, key->revoked_at, key->stamp, NULL);
+    store_embedded_revoked_share(l->e, &key->digest);
 }
 
 static void load_key(struct embedded_loading *l, struct item_key *item)
@@ -158,8 +169,7 @@ static void load_key(struct embedded_loading *l, struct item_key *item)
         credentials_set_scopes(c, key->id, key->scopes, key->stamp);
         break;
     case ITEM_KEY_REVOKE:
-        if (!credentials_revoke(c, key->id, key->revoked_at, key->stamp, NULL))
-            add_key(l, key);
+        revoke(l, key);
         break;
     }
 }
@@ -183,6 +193,9 @@ static bool load_item(struct embedded_loading *l, struct item *item)
         return true;
     case ITEM_CONFIRMED:
         store_embedded_undo_settled(l->e, &item->confirmed);
+        return true;
+    case ITEM_REVOKED:
+        store_embedded_revoked_load(l->e, &item->revoked);
         return true;
     case ITEM_CONFIG:
         l->e->now.config_tag = item->config_tag;

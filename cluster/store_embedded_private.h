@@ -20,7 +20,7 @@
 /* ---- one commit on its way --------------------------------------------------------------------
  * Lifetime: from its call to its done. */
 
-enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO };
+enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO, WORK_REVOKE };
 
 /* AGAIN: more of the same phase; NEXT: it is over; WAIT: goes on from a scribe's job; END: the
  * outcome is known and nothing is to be written. */
@@ -58,9 +58,10 @@ struct embedded_work {
     struct list node;
     struct store_embedded *store;
     enum embedded_work_kind kind;
-    struct store_commit *commit; /* not of WORK_CONFIRM */
+    struct store_commit *commit; /* of WORK_COMMIT and WORK_UNDO */
     struct store_commit own;     /* what a restore or an undo became */
     struct store_confirm *confirm;
+    struct store_revoke *revoke;
     struct arena arena;
 
     /* planning */
@@ -160,6 +161,8 @@ struct store_embedded {
     bool is_writing;                /* the batch is with the scribe */
     bool is_gathering;              /* what is planned waits for the scribe */
     struct list publishing;         /* batches */
+    struct list unshared;           /* store_embedded_revoked.c */
+    struct map unshared_by_digest;
     struct loop_slice slice;
     struct loop_timer confirm_timer;
     struct loop_timer care_timer;
@@ -243,6 +246,29 @@ void store_embedded_undo_watch(struct store_embedded *e); /* sets the timer */
 void store_embedded_undo_ended(struct store_embedded *e, bool is_done);
 void store_embedded_undo_settled(struct store_embedded *e, const struct item_confirmed *c);
 enum embedded_step store_embedded_undo_confirm(struct embedded_work *w);
+
+/* store_embedded_revoked.c: revocations that do not wait for the shared history. */
+void store_embedded_revoked_init(struct store_embedded *e);
+void store_embedded_revoked_fini(struct store_embedded *e);
+bool store_embedded_revoked_is_unshared(const struct store_embedded *e,
+                                        const struct digest *digest);
+/* An entry of the history says that it is revoked. */
+void store_embedded_revoked_share(struct store_embedded *e, const struct digest *digest);
+/* As credentials_add_key, whoever's entry it comes from; a key that was revoked before it was known
+ * stays revoked and gets its details. */
+enum credentials_added store_embedded_revoked_add_key(struct store_embedded *e,
+                                                      const struct credentials_key *key);
+/* Revokes by digest, a key that is not known too. True: `handle_out` is what began with it. */
+bool store_embedded_revoked_apply(struct store_embedded *e, const struct credentials_key *key,
+                                  struct key_handle *handle_out);
+/* From the journal's note or checkpoint. */
+void store_embedded_revoked_load(struct store_embedded *e, const struct credentials_key *key);
+/* All that are unshared, as items. */
+void store_embedded_revoked_print(const struct store_embedded *e, struct builder *b);
+enum embedded_step store_embedded_revoked_plan(struct embedded_work *w);
+void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded_work *w);
+void store_embedded_revoked_start(struct store *s, struct store_revoke *r);
+size_t store_embedded_revoked_list(struct store *s, struct store_revocation *items, size_t size);
 
 /* store_embedded_compact.c */
 void store_embedded_compact_init(struct store_embedded *e);

@@ -122,6 +122,8 @@ enum embedded_step store_embedded_work_step(struct embedded_work *w)
 {
     if (w->kind == WORK_CONFIRM)
         return store_embedded_undo_confirm(w);
+    if (w->kind == WORK_REVOKE)
+        return store_embedded_revoked_plan(w);
     enum embedded_step step = commit_phases[w->phase](w);
     if (step != STEP_NEXT)
         return step;

@@ -17,6 +17,8 @@ struct store_type {
     struct store_status (*status)(const struct store *s);
     void (*commit)(struct store *s, struct store_commit *commit);
     void (*confirm)(struct store *s, struct store_confirm *confirm);
+    void (*revoke)(struct store *s, struct store_revoke *revoke);
+    size_t (*list_unshared)(struct store *s, struct store_revocation *items, size_t size);
     size_t (*list_entries)(const struct store *s, uint64_t before, size_t size,
                            struct store_entry *entries_out);
     uint64_t (*oldest_revision)(const struct store *s);
