@@ -195,18 +195,28 @@ static bool authenticate(struct call *call)
     return true;
 }
 
-/* Handlers rely on it: what is being loaded would be shown in part. False: replied 503. */
+static void refuse_for_now(struct call *call)
+{
+    reply_header(call, "Retry-After", TEXT_OF("1"));
+    if (store_get() == NULL) {
+        reply_problem(call, 503, "store-away", "The store is not open.");
+        return;
+    }
+    struct text reason = control_status(admin_server_control(call->server)).reason;
+    reply_problem(call, 503, "starting", "This node is starting%s%.*s.",
+                  text_is_empty(reason) ? "" : ": ", TEXT_ARGS(reason));
+}
+
+/* Handlers rely on it: of what is being loaded they would show a part. False: replied 503. */
 static bool has_store(struct call *call)
 {
-    if (call->operation->is_for_starting ||
-        (store_get() != NULL && !store_is_loading(store_get()))) {
-        return true;
+    bool is_there = store_get() != NULL && !store_is_loading(store_get());
+
+    if (!is_there && !call->operation->is_for_starting) {
+        refuse_for_now(call);
+        return false;
     }
-    struct control_status status = control_status(admin_server_control(call->server));
-    reply_header(call, "Retry-After", TEXT_OF("1"));
-    reply_problem(call, 503, "starting", "This node is starting%s%.*s.",
-                  text_is_empty(status.reason) ? "" : ": ", TEXT_ARGS(status.reason));
-    return false;
+    return true;
 }
 
 static bool has_empty_body(const struct call *call)

@@ -141,6 +141,10 @@ enum frame_read frame_reader_next(struct frame_reader *r, struct frame *frame_ou
 enum frame_read frame_reader_resync(struct frame_reader *r, struct frame *frame_out,
                                     const char **why_out)
 {
+    /* A whole frame may stand right here: then nothing is to be skipped. */
+    enum frame_read here = frame_reader_next(r, frame_out, why_out);
+    if (here != FRAME_READ_TORN)
+        return here;
     for (;;) {
         if (waiting(r).length <= FRAME_HEAD_SIZE) {
             if (fill(r, BUFFER_SIZE, why_out) != DISK_DONE)

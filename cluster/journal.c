@@ -273,6 +273,14 @@ enum journal_result journal_append_note(struct journal *j, struct text note)
     return JOURNAL_DONE;
 }
 
+void journal_mark(struct journal *j)
+{
+    MUST(journal_is_broken(j) || !journal_is_dirty(j));
+    /* A note without items, which every version reads. */
+    if (!journal_is_broken(j) && journal_append_note(j, TEXT_EMPTY) != JOURNAL_DONE)
+        return;
+}
+
 enum journal_result journal_sync(struct journal *j)
 {
     if (j->is_broken)

@@ -62,6 +62,11 @@ MUST_USE enum journal_result journal_append(struct journal *j, const struct entr
 /* A remark that is no change: it stays until the next checkpoint. */
 MUST_USE enum journal_result journal_append_note(struct journal *j, struct text note);
 
+/* After journal_sync: a frame that says in the file that everything before it is durable, so that
+ * damage to the last entry is not taken for a torn tail. It is not made durable itself, and there
+ * is nothing to do when it cannot be written: what was acknowledged is. */
+void journal_mark(struct journal *j);
+
 /* Makes all that was appended durable. FULL never. */
 MUST_USE enum journal_result journal_sync(struct journal *j);
 bool journal_is_dirty(const struct journal *j);

@@ -26,6 +26,8 @@ struct journal_scan {
     struct frame_reader reader;
     uint64_t file_size;
     enum section section;
+    bool is_torn; /* from torn_at on there was no whole frame */
+    uint64_t torn_at;
     uint64_t entry_at;    /* where the entry being read began */
     size_t parts_missing; /* of it */
     struct entry_id entry_id;
@@ -187,43 +189,60 @@ static enum journal_step unreadable(struct journal *j, uint64_t at, const char *
     return damaged(j, at, what, ps);
 }
 
-/* Everything from j->size on is to go, unless somebody was told that it is durable. */
+static enum journal_step finish(struct journal *j)
+{
+    j->durable = j->size;
+    journal_scan_free(&j->scan);
+    return JOURNAL_FINISHED;
+}
+
+/* Everything from j->size on is to go: nobody was told that it is durable. */
 static enum journal_step cut_tail(struct journal *j, struct problems *ps)
 {
+    const char *why = NULL;
+    j->cut = j->scan->file_size - j->size;
+    if (disk_truncate(j->fd, j->size, &why) != DISK_DONE || disk_sync(j->fd, &why) != DISK_DONE)
+        return unreadable(j, j->size, why, ps);
+    return finish(j);
+}
+
+/* Behind the place where the file is torn, or damaged: does any whole frame say that more of it
+ * was durable than will be left? */
+static enum journal_step look_behind(struct journal *j, uint64_t stop, struct problems *ps)
+{
     struct journal_scan *s = j->scan;
+    struct frame frame;
+    const char *why = NULL;
+    while (s->reader.at < stop) {
+        switch (frame_reader_resync(&s->reader, &frame, &why)) {
+        case FRAME_READ_DONE:
+            if (frame.durable > j->size && frame.durable <= s->file_size)
+                return damaged(j, s->torn_at,
+                               "the checksum is wrong and acknowledged entries follow", ps);
+            break;
+        case FRAME_READ_BROKEN:
+            return unreadable(j, s->reader.at, why, ps);
+        case FRAME_READ_END:
+        case FRAME_READ_TORN:
+            return cut_tail(j, ps);
+        }
+    }
+    return JOURNAL_MORE;
+}
+
+/* No whole frame follows. */
+static enum journal_step end_frames(struct journal *j, struct problems *ps)
+{
+    struct journal_scan *s = j->scan;
+    if (j->size == s->file_size && j->size >= j->head.sealed && s->section == SECTION_AFTER)
+        return finish(j);
     if (j->size < j->head.sealed || s->section != SECTION_AFTER)
         return damaged(j, s->reader.at < s->file_size ? s->reader.at : s->file_size,
                        "what was written before the last checkpoint was finished is incomplete",
                        ps);
-    uint64_t bad = s->reader.at;
-    const char *why = NULL;
-    struct frame frame;
-    enum frame_read result = FRAME_READ_END;
-    while (bad < s->file_size &&
-           (result = frame_reader_resync(&s->reader, &frame, &why)) == FRAME_READ_DONE) {
-        if (frame.durable > j->size && frame.durable <= s->file_size)
-            return damaged(j, bad, "the checksum is wrong and acknowledged entries follow", ps);
-    }
-    if (result == FRAME_READ_BROKEN)
-        return unreadable(j, bad, why, ps);
-
-    j->cut = s->file_size - j->size;
-    if (disk_truncate(j->fd, j->size, &why) != DISK_DONE || disk_sync(j->fd, &why) != DISK_DONE)
-        return unreadable(j, j->size, why, ps);
-    return JOURNAL_FINISHED;
-}
-
-static enum journal_step finish(struct journal *j, struct problems *ps)
-{
-    enum journal_step step = JOURNAL_FINISHED;
-    if (j->size < j->scan->file_size || j->size < j->head.sealed ||
-        j->scan->section != SECTION_AFTER)
-        step = cut_tail(j, ps);
-    if (step == JOURNAL_FINISHED) {
-        j->durable = j->size;
-        journal_scan_free(&j->scan);
-    }
-    return step;
+    s->is_torn = true;
+    s->torn_at = s->reader.at;
+    return JOURNAL_MORE;
 }
 
 enum journal_step journal_scan(struct journal *j, size_t bytes, struct problems *ps)
@@ -231,6 +250,8 @@ enum journal_step journal_scan(struct journal *j, size_t bytes, struct problems 
     struct journal_scan *s = j->scan;
     MUST(s != NULL);
     uint64_t stop = s->reader.at + bytes;
+    if (s->is_torn)
+        return look_behind(j, stop, ps);
     while (s->reader.at < stop) {
         struct frame frame;
         const char *why = NULL;
@@ -239,7 +260,7 @@ enum journal_step journal_scan(struct journal *j, size_t bytes, struct problems 
         if (result == FRAME_READ_BROKEN)
             return unreadable(j, at, why, ps);
         if (result != FRAME_READ_DONE)
-            return finish(j, ps);
+            return end_frames(j, ps);
         const char *wrong = on_frame(j, s, at, &frame);
         if (wrong != NULL)
             return damaged(j, at, wrong, ps);

@@ -353,6 +353,8 @@ static void write_batch(void *arg)
     if (journal_sync(j) != JOURNAL_DONE) {
         batch->why = journal_why(j);
         doubt(batch);
+    } else {
+        journal_mark(j);
     }
     batch->is_broken = journal_is_broken(j);
     batch->journal_size = journal_size(j);

@@ -112,11 +112,19 @@ static size_t fake_list(const struct store *s, uint64_t before, size_t size,
     return 0;
 }
 
+static bool is_fake_loading;
+
+static bool fake_is_loading(const struct store *s)
+{
+    return is_fake_loading;
+}
+
 static const struct store_type fake_type = {
     .name = "fake",
     .resources = fake_resources,
     .revision = fake_revision,
     .config_tag = fake_revision,
+    .is_loading = fake_is_loading,
     .commit = fake_commit,
     .list_entries = fake_list,
     .wait = fake_wait,
@@ -464,6 +472,12 @@ static void what_works_before_anything_is_there(void **state)
                   "POST /v1/explain HTTP/1.1\r\n" TOKEN "Content-Length: 15\r\n\r\n"
                   "{\"url\":\"http:\"}",
                   "503");
+    is_fake_loading = true;
+    expect_status(s, PUT, "503");
+    expect(s, "Retry-After: 1\r\n");
+    expect(s, "urn:gatewayd:problem:starting");
+    expect_status(s, "GET /v1/nodes HTTP/1.1\r\n" TOKEN "\r\n", "200");
+    is_fake_loading = false;
     store_set(NULL);
     expect_status(s, PUT, "503");
     expect(s, "store-away");

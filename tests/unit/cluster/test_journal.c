@@ -185,6 +185,63 @@ static void every_changed_byte_is_noticed(void **state)
     MEM_FREE(&bytes);
 }
 
+/* Entries of several frames, and a single frame behind the damage that tells of it. */
+static void damage_among_parts_is_noticed(void **state)
+{
+    struct journal_story s;
+    assert_true(journal_story_open(&s, *state));
+    append_durably(&s, 6); /* the last one has further parts */
+    uint64_t acknowledged = journal_size(s.journal);
+    append_durably(&s, 1);
+    journal_story_close(&s);
+    size_t length;
+    char *bytes = folder_read(*state, "journal", &length);
+
+    for (size_t at = 0; at < acknowledged; at++) {
+        bytes[at] ^= 0x11;
+        folder_write(*state, "journal", text_from(bytes, length));
+        assert_false(journal_story_open(&s, *state));
+        journal_story_close(&s);
+        bytes[at] ^= 0x11;
+    }
+    MEM_FREE(&bytes);
+}
+
+/* With its mark behind it the last entry cannot be damaged unnoticed; a crash that tore entry or
+ * mark is still no damage. */
+static void the_last_entry_is_told_from_a_torn_tail_by_its_mark(void **state)
+{
+    struct journal_story s;
+    assert_true(journal_story_open(&s, *state));
+    append_durably(&s, 3);
+    uint64_t before = journal_size(s.journal);
+    append_durably(&s, 3);
+    uint64_t marked = journal_size(s.journal);
+    journal_mark(s.journal);
+    journal_story_close(&s);
+    size_t length;
+    char *bytes = folder_read(*state, "journal", &length);
+    assert_true(length > marked);
+
+    for (size_t at = (size_t)before; at < length; at++) {
+        bytes[at] ^= 0x11;
+        folder_write(*state, "journal", text_from(bytes, length));
+        bool is_open = journal_story_open(&s, *state);
+        assert_int_equal(is_open, at >= marked);
+        if (is_open)
+            assert_int_equal(journal_story_check(&s), 6);
+        journal_story_close(&s);
+        bytes[at] ^= 0x11;
+    }
+    for (size_t cut = (size_t)marked; cut < length; cut++) {
+        folder_write(*state, "journal", text_from(bytes, cut));
+        assert_true(journal_story_open(&s, *state));
+        assert_int_equal(journal_story_check(&s), 6);
+        journal_story_close(&s);
+    }
+    MEM_FREE(&bytes);
+}
+
 static void damage_is_named_with_its_offset(void **state)
 {
     struct journal_story s;
@@ -603,6 +660,8 @@ int main(void)
         TEST(a_torn_tail_is_cut_at_every_byte),
         TEST(a_hole_in_what_was_not_acknowledged_is_cut),
         TEST(every_changed_byte_is_noticed),
+        TEST(damage_among_parts_is_noticed),
+        TEST(the_last_entry_is_told_from_a_torn_tail_by_its_mark),
         TEST(damage_is_named_with_its_offset),
         TEST(a_missing_entry_is_damage),
         TEST(a_file_that_is_no_journal_is_refused),
