@@ -13,6 +13,7 @@
 #include "gatewayd/net/listen.h"
 #include "gatewayd/net/resolve.h"
 #include "gatewayd/net/tls.h"
+#include "gatewayd/route/departures.h"
 #include "gatewayd/route/snapshot.h"
 #include "gatewayd/worker.h"
 
@@ -50,6 +51,7 @@ struct control_publishing {
     struct control_wait *waits;
     struct snapshot *next;
     struct plan_sets *next_plans;
+    struct departures departures; /* from the one in force to `next`, for the workers */
     unsigned swaps_left;
 };
 

@@ -64,6 +64,7 @@ static void on_all_swapped(struct control *c)
     struct control_publishing *p = publishing(c);
     bool is_first = c->snapshot == NULL;
 
+    departures_fini(&p->departures);
     snapshot_unref(&c->snapshot);
     plan_sets_unref(&c->plans);
     c->snapshot = p->next;
@@ -98,9 +99,11 @@ static void swap(struct control *c)
     loop_timer_stop(&p->settling);
     p->phase = CONTROL_PHASE_SWAPPING;
     p->next_plans = plan_sets_new(p->next->resources, c->credentials, c->limiter, c->plans);
+    departures_init(&p->departures, c->snapshot, p->next);
     p->swaps_left = c->worker_count;
     for (unsigned i = 0; i < c->worker_count; i++)
-        worker_publish(c->workers[i], generation_new(p->next, p->next_plans), on_swapped, c);
+        worker_publish(c->workers[i], generation_new(p->next, p->next_plans, &p->departures),
+                       on_swapped, c);
 }
 
 /* ---- settling ------------------------------------------------------------------------------- */
@@ -326,6 +329,7 @@ void control_publish_fini(struct control *c)
     resources_unref(&p->resources);
     plan_sets_unref(&p->next_plans);
     plan_sets_unref(&c->plans);
+    departures_fini(&p->departures);
     snapshot_unref(&p->next);
     snapshot_unref(&c->snapshot);
     loop_run_once(c->loop, false); /* the corpses come home */

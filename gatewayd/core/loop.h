@@ -96,6 +96,13 @@ static inline void loop_turn(struct loop *loop)
         loop_begin_turn(loop);
 }
 
+/* Of this turn: everything that is called between two looks at the descriptors sees the same one,
+ * and no other turn has it. The loop's thread. */
+static inline uint64_t loop_turn_number(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->turns, memory_order_relaxed);
+}
+
 static inline uint64_t loop_now_ns(const struct loop *loop)
 {
     return loop->clock.ns;

@@ -61,6 +61,14 @@ void exchanges_fini(struct exchanges *all)
     pool_fini(&all->blocks);
 }
 
+/* Kept connections that nobody will ask for again, and those to be kept, are closed. */
+static void let_depart(struct exchanges *all, struct generation *g)
+{
+    for (size_t i = 0; g->departures != NULL && i < g->departures->count; i++)
+        up_pool_drop(all->ups, g->departures->items[i].target, g->departures->items[i].tls);
+    g->departures = NULL;
+}
+
 void exchanges_set_generation(struct exchanges *all, struct generation *g)
 {
     size_t slots = g->snapshot->fleet_slots;
@@ -71,6 +79,7 @@ void exchanges_set_generation(struct exchanges *all, struct generation *g)
                (slots - all->budget_count) * sizeof(all->budgets[0]));
         all->budget_count = slots;
     }
+    let_depart(all, g);
     generation_leave(&all->generation);
     all->generation = g;
 }

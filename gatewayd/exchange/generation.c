@@ -6,12 +6,14 @@
 
 #include "conf/base/mem.h"
 
-struct generation *generation_new(struct snapshot *snapshot, struct plan_sets *plans)
+struct generation *generation_new(struct snapshot *snapshot, struct plan_sets *plans,
+                                  const struct departures *departures)
 {
     struct generation *g = mem_new(sizeof(*g));
 
     g->snapshot = snapshot_ref(snapshot);
     g->plans = plan_sets_ref(plans);
+    g->departures = departures;
     g->users = 1;
     return g;
 }

@@ -10,16 +10,20 @@
 #define GATEWAYD_EXCHANGE_GENERATION_H
 
 #include "gatewayd/exchange/plan_sets.h"
+#include "gatewayd/route/departures.h"
 #include "gatewayd/route/snapshot.h"
 
 struct generation {
     struct snapshot *snapshot; /* one count */
     struct plan_sets *plans;   /* one count */
+    /* Against the one before; control's, until it was told that the worker has swapped. */
+    const struct departures *departures;
     unsigned users;
 };
 
-/* Takes its own counts; one user, the worker to be. */
-struct generation *generation_new(struct snapshot *snapshot, struct plan_sets *plans);
+/* Takes its own counts; one user, the worker to be. `departures` (may be NULL) is borrowed. */
+struct generation *generation_new(struct snapshot *snapshot, struct plan_sets *plans,
+                                  const struct departures *departures);
 
 static inline struct generation *generation_use(struct generation *g)
 {

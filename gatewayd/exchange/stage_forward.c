@@ -36,6 +36,18 @@ static void on_closed(void *key)
     target_unref(&target);
 }
 
+/* The target may have left, or its TLS context have been replaced, since this request got its
+ * configuration: what it opens is not for others then. */
+static unsigned keep_idle(const struct exchange *ex)
+{
+    const struct generation *now = ex->all->generation;
+
+    if (ex->generation != now && (ex->backend->slot >= now->snapshot->fleet_slots ||
+                                  now->snapshot->fleets[ex->backend->slot] != ex->fleet))
+        return 0;
+    return (unsigned)ex->fleet->upstream->keepalive.idle;
+}
+
 static struct up_origin origin_of(const struct exchange *ex)
 {
     const struct upstream *upstream = ex->fleet->upstream;
@@ -50,7 +62,7 @@ static struct up_origin origin_of(const struct exchange *ex)
         .connect_timeout_ms = upstream->connect_timeout,
         .response_timeout_ms = upstream->response_timeout,
         .idle_timeout_ms = upstream->idle_timeout,
-        .keep_idle = (unsigned)upstream->keepalive.idle,
+        .keep_idle = keep_idle(ex),
         .keep_timeout_ms = upstream->keepalive.timeout,
         .keep_requests = (uint64_t)upstream->keepalive.requests,
         .on_opened = on_opened,

@@ -118,6 +118,23 @@ static void fail_early(struct h1_up *c)
     }
 }
 
+/* Bytes that are read now were sent before the request was: none of it was written, or what says
+ * that they are there is older than its first byte (within a turn, events tell of the time before
+ * the turn). They are the rest of an answer before, or a time-out that an upstream tells of on its
+ * own, and the answer to nothing. With TLS the event may have been about a session ticket, and the
+ * bytes behind it come later. */
+static bool is_unasked(const struct h1_up *c)
+{
+    return c->writer.wire == 0 || (!socket_is_tls(&c->socket) &&
+                                   c->writer.begun_turn == loop_turn_number(c->pool->loop));
+}
+
+static void fail_unasked(struct h1_up *c)
+{
+    fail(c, c->requests > 1 && c->writer.wire == 0 ? UP_STALE : UP_RESET,
+         "bytes came before the request");
+}
+
 /* ---- the head of the answer --------------------------------------------------------------- */
 
 static void expect_head(struct h1_up *c)
@@ -203,6 +220,10 @@ static void read_head(struct h1_up *c)
     unsigned had = c->input.end - c->input.at;
     switch (h1_input_read(&c->input, &c->socket, c->pool->buffers)) {
     case IO_DONE:
+        if (c->answer_bytes == 0 && is_unasked(c)) {
+            fail_unasked(c);
+            return;
+        }
         c->answer_bytes += c->input.end - c->input.at - had;
         parse_head(c);
         return;

@@ -43,6 +43,7 @@ struct h1_up {
     bool is_failed; /* on_failed was called, or there is nobody to tell */
     unsigned interim_count;
     uint64_t requests;     /* begun on this connection */
+    uint64_t idle_turn;    /* the loop's, in which it was released last */
     uint64_t wire_before;  /* bytes written in all the requests before this one */
     uint64_t answer_bytes; /* of the answer at hand, head included */
 };

@@ -109,6 +109,15 @@ static void forget(struct h1_writer *w, size_t bytes)
     }
 }
 
+/* `bytes` went out. */
+static void count_wire(struct h1_writer *w, uint64_t bytes)
+{
+    if (w->wire == 0 && bytes > 0) {
+        w->begun_turn = loop_turn_number(w->socket->watch.loop);
+    }
+    w->wire += bytes;
+}
+
 /* ---- the message -------------------------------------------------------------------------- */
 
 void h1_writer_start(struct h1_writer *w, size_t head_length, enum body_framing framing,
@@ -166,7 +175,7 @@ enum io h1_writer_flush(struct h1_writer *w)
     if (io == IO_BROKEN || io == IO_EOF) {
         return broken(w);
     }
-    w->wire += written;
+    count_wire(w, written);
     forget(w, written);
     return io;
 }
@@ -305,7 +314,7 @@ static enum io write_piece(struct h1_writer *w, struct text piece, bool is_last,
     if (io == IO_BROKEN || io == IO_EOF) {
         return broken(w);
     }
-    w->wire += written;
+    count_wire(w, written);
     *taken_out = settle(w, &b, written, suffix);
     account(w, *taken_out);
     if (*taken_out < b.piece) {
@@ -408,7 +417,7 @@ static void spliced(struct sink *s, uint64_t length, bool is_blocked)
     struct h1_writer *w = writer_of(s);
 
     account(w, (size_t)length);
-    w->wire += length;
+    count_wire(w, length);
     w->is_blocked = false;
     if (is_blocked) {
         (void)blocked(w);

@@ -34,6 +34,7 @@ struct h1_writer {
     uint64_t left;       /* BODY_LENGTH: still to come; chunked: of the chunk that was announced */
     uint64_t sent;       /* bytes of body taken */
     uint64_t wire;       /* bytes of this message given to the socket, framing included */
+    uint64_t begun_turn; /* of the loop, in which the first of them was */
     uint64_t ended_ms;   /* when the last of it was, on the loop's clock */
     uint64_t blocked_ms; /* while is_blocked: since when the peer has taken nothing */
     uint64_t blocked_wire; /* .wire at that time */

@@ -9,13 +9,16 @@
 #include "gatewayd/http/h1_up.h"
 #include "gatewayd/net/tls.h"
 
-/* One origin as a worker knows it. Exists while it has connections. */
+/* One origin as a worker knows it: a target under one TLS context, because a connection, and a
+ * session, was verified by the context that made it. Exists while it has connections. */
 struct up_place {
     struct up_place *next; /* of the same bucket */
     void *key;
-    struct list idle; /* the last used first */
+    const struct tls_client *tls; /* alive: every connection of the place counts it */
+    struct list idle;             /* the last used first */
     unsigned idle_count;
-    unsigned count; /* connections in all */
+    unsigned count;  /* connections in all */
+    bool is_dropped; /* those that are lent are not kept; until somebody who may keep comes */
     struct tls_session session;
 };
 

@@ -4,6 +4,9 @@
 
 #include "conf/base/mem.h"
 
+/* How many connections that were released in this turn are passed over to find another. */
+#define LOOK_MAX 8
+
 struct up_pool *up_pool_new(struct loop *loop, struct buffer_pool *buffers, struct up_limits limits)
 {
     struct up_pool *p = mem_new(sizeof(*p));
@@ -36,19 +39,19 @@ static struct up_place **bucket_of(struct up_pool *p, const void *key)
     return &p->places[mixed >> 54];
 }
 
-static struct up_place *find(struct up_pool *p, const void *key)
+static struct up_place *find(struct up_pool *p, const void *key, const struct tls_client *tls)
 {
     struct up_place *place = *bucket_of(p, key);
 
-    while (place != NULL && place->key != key) {
+    while (place != NULL && (place->key != key || place->tls != tls)) {
         place = place->next;
     }
     return place;
 }
 
-static struct up_place *get(struct up_pool *p, void *key)
+static struct up_place *get(struct up_pool *p, void *key, const struct tls_client *tls)
 {
-    struct up_place *place = find(p, key);
+    struct up_place *place = find(p, key, tls);
 
     if (place != NULL) {
         return place;
@@ -56,6 +59,7 @@ static struct up_place *get(struct up_pool *p, void *key)
     struct up_place **bucket = bucket_of(p, key);
     place = mem_new(sizeof(*place));
     place->key = key;
+    place->tls = tls;
     place->next = *bucket;
     list_init(&place->idle);
     tls_session_init(&place->session);
@@ -89,6 +93,35 @@ static struct h1_up *first_idle(const struct up_place *place)
     return list_is_empty(&place->idle) ? NULL : LIST_ITEM(place->idle.next, struct h1_up, node);
 }
 
+/* The last used that has been idle while the loop looked at the descriptors; NULL: none nearby. */
+static struct h1_up *find_rested(const struct up_pool *p, const struct up_place *place)
+{
+    unsigned looks = 0;
+
+    LIST_EACH (node, &place->idle) {
+        struct h1_up *c = LIST_ITEM(node, struct h1_up, node);
+        if (c->idle_turn != loop_turn_number(p->loop)) {
+            return c;
+        }
+        if (++looks == LOOK_MAX) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* An idle connection to be lent; NULL: none. */
+static struct h1_up *choose_idle(const struct up_pool *p, const struct up_place *place)
+{
+    struct h1_up *c = find_rested(p, place);
+
+    while (c == NULL && (c = first_idle(place)) != NULL && socket_has_unread(&c->socket)) {
+        h1_up_close(c); /* the place may go with it, but not before the end of the turn */
+        c = NULL;
+    }
+    return c;
+}
+
 static void take_idle(struct up_pool *p, struct h1_up *c)
 {
     list_remove(&c->node);
@@ -101,10 +134,11 @@ void up_pool_keep(struct up_pool *p, struct h1_up *c)
     struct up_place *place = c->place;
 
     p->counts.lent--;
-    if (c->origin.keep_idle == 0) {
+    if (c->origin.keep_idle == 0 || place->is_dropped) {
         h1_up_close(c);
         return;
     }
+    c->idle_turn = loop_turn_number(p->loop);
     list_add_first(&place->idle, &c->node);
     place->idle_count++;
     p->counts.idle++;
@@ -133,18 +167,12 @@ void up_pool_forget(struct up_pool *p, struct h1_up *c)
 
 /* ---- lending ------------------------------------------------------------------------------ */
 
-bool up_pool_has_idle(struct up_pool *p, const void *key)
-{
-    const struct up_place *place = find(p, key);
-
-    return place != NULL && place->idle_count > 0;
-}
-
 static struct h1_up *open_new(struct up_pool *p, const struct up_origin *origin)
 {
-    struct up_place *place = get(p, origin->key);
+    struct up_place *place = get(p, origin->key, origin->tls);
 
     place->count++;
+    place->is_dropped &= origin->keep_idle == 0;
     p->counts.opened++;
     if (origin->on_opened != NULL) {
         origin->on_opened(origin->key);
@@ -157,8 +185,8 @@ static struct h1_up *open_new(struct up_pool *p, const struct up_origin *origin)
 struct up *up_open(struct up_pool *p, const struct up_origin *origin, bool fresh,
                    const struct up_user *user, void *owner)
 {
-    struct up_place *place = fresh ? NULL : find(p, origin->key);
-    struct h1_up *c = place == NULL ? NULL : first_idle(place);
+    struct up_place *place = fresh ? NULL : find(p, origin->key, origin->tls);
+    struct h1_up *c = place == NULL ? NULL : choose_idle(p, place);
 
     p->counts.lent++;
     if (c != NULL) {
@@ -176,12 +204,16 @@ struct up *up_open(struct up_pool *p, const struct up_origin *origin, bool fresh
     return &c->up;
 }
 
-void up_pool_drop(struct up_pool *p, const void *key)
+void up_pool_drop(struct up_pool *p, const void *key, const struct tls_client *tls)
 {
-    struct up_place *place = find(p, key);
+    struct up_place *place = find(p, key, tls);
 
+    if (place == NULL) {
+        return;
+    }
+    place->is_dropped = true;
     /* The last connection takes the place along. */
-    for (unsigned n = place == NULL ? 0 : place->idle_count; n > 0; n--) {
+    for (unsigned n = place->idle_count; n > 0; n--) {
         h1_up_close(first_idle(place));
     }
 }

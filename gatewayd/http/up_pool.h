@@ -15,7 +15,7 @@ struct tls_client;
 struct up_pool;
 
 /* Where a connection goes. Borrowed for the call of up_open; what a connection needs later it
- * copies. Two origins with the same key are the same place under the same TLS settings. */
+ * copies. Two origins with the same key and TLS context are the same place. */
 struct up_origin {
     void *key;
     struct address address;
@@ -24,7 +24,7 @@ struct up_origin {
     int64_t connect_timeout_ms;  /* TCP and TLS */
     int64_t response_timeout_ms; /* from the request sent to the head of the answer */
     int64_t idle_timeout_ms;     /* between bytes of the body */
-    unsigned keep_idle;          /* idle connections kept for this origin */
+    unsigned keep_idle;          /* idle connections kept for this origin; 0: this one is not */
     int64_t keep_timeout_ms;
     uint64_t keep_requests; /* 0: no limit */
 
@@ -43,18 +43,21 @@ struct up_pool *up_pool_new(struct loop *loop, struct buffer_pool *buffers,
                             struct up_limits limits);
 void up_pool_free(struct up_pool **pool_at); /* closes idle connections; none may be lent */
 
-/* Whether an idle connection would be used (then max_connections is no matter). */
-bool up_pool_has_idle(struct up_pool *p, const void *key);
-
 /* Lends a connection for one request. With one that was kept, u->is_reused is true and `send` may
  * follow at once; else it is being opened: on_connected or on_failed follows from the loop (`send`
  * may already be called, it is kept until then). Never NULL. `fresh`: not a kept one (after
- * UP_STALE). Closed-for-good origins are forgotten by up_pool_drop. */
+ * UP_STALE).
+ *
+ * A kept connection carries nothing that was sent before the request: an event would have told, or
+ * is asked for (socket_has_unread) where it could not have: on a connection that was released in
+ * this very turn of the loop. Such a one is lent only if there is no other. */
 struct up *up_open(struct up_pool *p, const struct up_origin *origin, bool fresh,
                    const struct up_user *user, void *owner);
 
-/* Closes the idle connections of an origin (its target left, or its TLS changed). */
-void up_pool_drop(struct up_pool *p, const void *key);
+/* The target left, or its TLS context was replaced (`tls`: the one before; NULL: plain). Closes the
+ * idle connections, and those that are lent when they are released. Costs what it closes. Who comes
+ * yet on an older configuration is to ask with keep_idle 0. */
+void up_pool_drop(struct up_pool *p, const void *key, const struct tls_client *tls);
 
 struct up_pool_counts {
     uint64_t opened, reused, idle, lent;

@@ -436,6 +436,19 @@ enum io socket_peek(struct socket *s, void *into, size_t size, size_t *got_out)
     return receive(s, into, size, MSG_PEEK, got_out);
 }
 
+bool socket_has_unread(struct socket *s)
+{
+    char byte;
+    ssize_t n;
+    MUST(s->state == SOCKET_READY);
+    if (s->tls != NULL && tls_stream_has_pending(s->tls))
+        return true;
+    do {
+        n = socket_call_recv(s->watch.fd, &byte, 1, MSG_PEEK);
+    } while (UNLIKELY(n < 0 && errno == EINTR));
+    return n >= 0 || errno != EAGAIN;
+}
+
 static enum io send_plain(struct socket *s, const struct iovec *iov, unsigned count,
                           size_t *written_out)
 {

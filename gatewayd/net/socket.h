@@ -142,6 +142,10 @@ MUST_USE enum io socket_read(struct socket *s, void *into, size_t size, size_t *
  * once. */
 MUST_USE enum io socket_peek(struct socket *s, void *into, size_t size, size_t *got_out);
 
+/* Is there something to read, or the end, or an error, that nobody took yet? Asks the kernel (one
+ * recv(2) with MSG_PEEK): for the rare case in which no event could have said so. */
+MUST_USE bool socket_has_unread(struct socket *s);
+
 /* *written_out may be short of the sum: then IO_AGAIN and on_writable follows; go on with the same
  * bytes first. TLS puts what fits into one record. */
 MUST_USE enum io socket_writev(struct socket *s, const struct iovec *iov, unsigned count,

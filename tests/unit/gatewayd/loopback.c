@@ -183,7 +183,12 @@ void loopback_publish(struct loopback *l, const char *json)
     MUST(step == SNAPSHOT_READY);
     struct snapshot *snapshot = snapshot_compiler_take(l->compiler);
     struct plan_sets *plans = plan_sets_new(resources, l->credentials, l->limiter, NULL);
-    exchanges_set_generation(&l->exchanges, generation_new(snapshot, plans));
+    struct departures departures;
+    departures_init(&departures,
+                    l->exchanges.generation == NULL ? NULL : l->exchanges.generation->snapshot,
+                    snapshot);
+    exchanges_set_generation(&l->exchanges, generation_new(snapshot, plans, &departures));
+    departures_fini(&departures);
     snapshot_unref(&snapshot);
     plan_sets_unref(&plans);
     resources_unref(&resources);
