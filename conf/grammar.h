@@ -36,6 +36,7 @@ field_check_fn grammar_check_by;           /* what a limit counts by */
 field_check_fn grammar_check_hash_on;
 field_check_fn grammar_check_statuses; /* "200-399" or "204" */
 field_check_fn grammar_check_rewrite_path;
+field_check_fn grammar_check_asked_path; /* of a request of our own; with a query */
 field_check_fn grammar_check_location;
 
 /* "header:NAME" with prefix "header:": the NAME, a token; false if it is not that. */

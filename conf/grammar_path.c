@@ -57,13 +57,13 @@ static bool check_escapes(struct text path, struct builder *why)
     return true;
 }
 
-static bool check_plain(struct text path, struct builder *why)
+static bool check_plain(struct text path, const char *about_query, struct builder *why)
 {
     for (size_t i = 0; i < path.length; i++) {
         unsigned char c = (unsigned char)path.at[i];
 
         if (c == '?')
-            return say(why, path, "must be without a query; use match.query");
+            return say(why, path, about_query);
         if (c == '#' || c == '\\' || c <= ' ' || c == 0x7f)
             return say(why, path,
                        "must be without '#', '\\', spaces and controls (a space is %20)");
@@ -140,7 +140,7 @@ bool grammar_check_path(struct text name, struct text value, const struct checks
         return say(why, value,
                    "must be a path: \"/prefix\", \"=/exact\", \"/a/{template}\" or "
                    "\"~regex\"");
-    if (!check_plain(path, why))
+    if (!check_plain(path, "must be without a query; use match.query", why))
         return false;
     if (is_exact && has_brace(path))
         return say(why, value,
@@ -154,7 +154,21 @@ bool grammar_check_rewrite_path(struct text name, struct text value, const struc
 {
     if (value.length == 0 || value.at[0] != '/')
         return say(why, value, "must be a path that begins with /");
-    return check_plain(value, why);
+    return check_plain(value, "must be without a query; that of the request is passed on", why);
+}
+
+bool grammar_check_asked_path(struct text name, struct text value, const struct checks *checks,
+                              struct builder *why)
+{
+    if (value.length == 0 || value.at[0] != '/')
+        return say(why, value, "must be a path that begins with /; a query may follow");
+    for (size_t i = 0; i < value.length; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '#' || c == '\\')
+            return say(why, value, "must be visible ASCII without '#' and '\\' (a space is %20)");
+    }
+    return check_escapes(value, why);
 }
 
 bool grammar_check_location(struct text name, struct text value, const struct checks *checks,

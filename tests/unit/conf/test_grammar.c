@@ -47,6 +47,9 @@ static const struct row rows[] = {
       { "/", "/a/{id}", "https://{host}{path}{query}", "{scheme}://a/", "{path}", "//a" },
       { "", "a", "/a b", "http:", "http:/a", "1a://b", "/caf\xc3\xa9", "/\r\nX: y" } },
     { grammar_check_rewrite_path, { "/", "/a/{id}" }, { "", "a", "/a?b", "/%00" } },
+    { grammar_check_asked_path,
+      { "/", "/up?ready=1&x=%20", "/a//b" },
+      { "", "a", "/a b", "/a#b", "/\xc3\xa9", "/a\\b", "/%4", "/a\nb" } },
 };
 
 static bool is_accepted(field_check_fn *check, const char *value)
