@@ -139,14 +139,26 @@ static void end_probe(struct check *c)
     resource_unref(&c->asked);
 }
 
-static void on_verdict(void *arg, bool is_good, const char *because)
+/* Nothing is known of the target: what was known holds, a new one stays new. */
+static void note_shortage(const struct check *c, const char *because)
+{
+    metrics_add(metrics_node(), METRIC_CONNECTS_NO_RESOURCE, 1);
+    log_debug(&c->health->scope, "target %.*s could not be checked: %s",
+              TEXT_ARGS(c->target->shown), because);
+}
+
+static void on_verdict(void *arg, enum health_verdict verdict, const char *because)
 {
     struct check *c = arg;
     struct health *h = c->health;
 
     end_probe(c);
-    judge(c, is_good, because);
-    settle(c);
+    if (verdict == HEALTH_NONE) {
+        note_shortage(c, because);
+    } else {
+        judge(c, verdict == HEALTH_GOOD, because);
+        settle(c);
+    }
     rest(c);
     run_queued(h);
 }

@@ -105,9 +105,10 @@ static enum health_verdict judge(struct health_probe *p)
 static enum health_verdict go_on(struct health_probe *p)
 {
     size_t got = 0;
+    enum health_verdict sent = send_request(p);
 
-    if (send_request(p) == HEALTH_BAD)
-        return HEALTH_BAD;
+    if (sent != HEALTH_WAIT)
+        return sent;
     switch (
         socket_read(&p->socket, p->answer + p->answered, sizeof(p->answer) - p->answered, &got)) {
     case IO_DONE:

@@ -14,7 +14,12 @@
 struct tls_client;
 struct health_probe;
 
-enum health_verdict { HEALTH_WAIT, HEALTH_GOOD, HEALTH_BAD };
+enum health_verdict {
+    HEALTH_WAIT,
+    HEALTH_GOOD,
+    HEALTH_BAD,
+    HEALTH_NONE, /* it could not be asked, for want of our own resources: nothing is known */
+};
 
 /* One kind of check. Each says in probe->because what it saw before it decides. */
 struct health_probe_type {
@@ -36,8 +41,8 @@ struct health_question {
     struct text server_name; /* for TLS */
 };
 
-/* From the loop; the probe is gone after it. `because` lives until it returns. */
-typedef void health_done_fn(void *arg, bool is_good, const char *because);
+/* From the loop; the probe is gone after it. `because` lives until it returns. Not HEALTH_WAIT. */
+typedef void health_done_fn(void *arg, enum health_verdict verdict, const char *because);
 
 #define HEALTH_ANSWER_SIZE 2048
 

@@ -28,7 +28,9 @@ enum health_verdict health_probe_say_broken(struct health_probe *p, const char *
     char into[SOCKET_WHY_SIZE];
     struct text why = socket_print_why(&p->socket, into);
 
-    return health_probe_say(p, HEALTH_BAD, "%s: %.*s", what, TEXT_ARGS(why));
+    return health_probe_say(p,
+                            socket_why(&p->socket) == SOCKET_NO_RESOURCE ? HEALTH_NONE : HEALTH_BAD,
+                            "%s: %.*s", what, TEXT_ARGS(why));
 }
 
 static void free_probe(void *arg)
@@ -57,7 +59,7 @@ static void conclude(struct health_probe *p, enum health_verdict verdict)
 {
     if (verdict == HEALTH_WAIT)
         return;
-    p->done(p->arg, verdict == HEALTH_GOOD, p->because);
+    p->done(p->arg, verdict, p->because);
     health_probe_stop(&p);
 }
 

@@ -56,6 +56,10 @@ struct exchanges {
     struct pool blocks;
     struct builder scratch; /* for what is printed and copied at once */
     struct loop_task leave_turn;
+    struct {
+        uint64_t quiet_until_ms;
+        uint64_t count; /* since the last line of the log */
+    } shortages;        /* connections that could not be made for want of resources */
     struct list running;
     size_t count;
     size_t tunnels;

@@ -63,6 +63,8 @@ enum failure failure_of_status(unsigned status)
 enum failure failure_of_upstream(enum up_failure why)
 {
     switch (why) {
+    case UP_NO_RESOURCE:
+        return FAILURE_NO_RESOURCE;
     case UP_CONNECT_REFUSED:
         return FAILURE_UPSTREAM_REFUSED;
     case UP_CONNECT_TIMEOUT:

@@ -21,6 +21,7 @@ static uint32_t reason_of_status(unsigned status)
 static uint32_t reason_of_failure(enum up_failure failure)
 {
     switch (failure) {
+    case UP_NO_RESOURCE: /* ports may be left towards another target */
     case UP_CONNECT_REFUSED:
     case UP_CONNECT_TIMEOUT:
     case UP_TLS:

@@ -13,6 +13,9 @@
 #include "gatewayd/exchange/tunnel.h"
 #include "gatewayd/route/outlier.h"
 
+/* Between two lines of the log about missing resources, per worker. */
+#define SHORTAGE_QUIET_MS 10000
+
 static const struct up_user up_user;
 
 /* ---- beginning ------------------------------------------------------------------------------ */
@@ -144,6 +147,36 @@ static void report_outlier(struct exchange *ex)
              TEXT_ARGS(ex->target->shown));
 }
 
+/* Nothing that the target did: it is not counted against it. An operator must act, and is told now
+ * and then. */
+static void report_shortage(struct exchange *ex, const char *sentence)
+{
+    struct exchanges *all = ex->all;
+    uint64_t now = loop_now_ms(all->loop);
+
+    metrics_add(metrics_node(), METRIC_CONNECTS_NO_RESOURCE, 1);
+    all->shortages.count++;
+    if (now < all->shortages.quiet_until_ms)
+        return;
+    log_error(&ex->log,
+              "no connection to target %.*s could be made: %s (%llu since the last such line)",
+              TEXT_ARGS(ex->target->shown), sentence, (unsigned long long)all->shortages.count);
+    all->shortages.quiet_until_ms = now + SHORTAGE_QUIET_MS;
+    all->shortages.count = 0;
+}
+
+static void count_failure(struct exchange *ex, enum up_failure failure, const char *sentence)
+{
+    if (failure == UP_NO_RESOURCE) {
+        report_shortage(ex, sentence);
+        return;
+    }
+    if (failure != UP_STALE)
+        report_outlier(ex);
+    if (failure == UP_CONNECT_REFUSED || failure == UP_CONNECT_TIMEOUT || failure == UP_TLS)
+        metrics_add(ex->target->metrics, METRIC_TARGET_CONNECT_FAILURES, 1);
+}
+
 /* Everything that was sent of the body is still here. */
 static bool can_send_again(const struct exchange *ex)
 {
@@ -233,10 +266,7 @@ static void on_failed(struct up *u, enum up_failure failure, const char *sentenc
     }
     struct retry_case c = describe(ex);
     c.failure = failure;
-    if (failure != UP_STALE)
-        report_outlier(ex);
-    if (retry_reason(&c) == UPSTREAM_RETRY_CONNECT)
-        metrics_add(ex->target->metrics, METRIC_TARGET_CONNECT_FAILURES, 1);
+    count_failure(ex, failure, sentence);
     if (try_again(ex, &c))
         return;
     exchange_fail(ex, failure_of_upstream(failure), "%.*s: %s", TEXT_ARGS(ex->target_name),

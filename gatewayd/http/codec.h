@@ -150,6 +150,7 @@ struct down_user {
 /* ---- upstream ----------------------------------------------------------------------------- */
 
 enum up_failure {
+    UP_NO_RESOURCE,     /* no connection for want of our own descriptors, ports or memory */
     UP_CONNECT_REFUSED, /* no connection: nothing was sent */
     UP_CONNECT_TIMEOUT,
     UP_TLS,       /* handshake or verification failed: nothing was sent */

@@ -125,8 +125,8 @@ static void fail_early(struct h1_up *c)
  * bytes behind it come later. */
 static bool is_unasked(const struct h1_up *c)
 {
-    return c->writer.wire == 0 || (!socket_is_tls(&c->socket) &&
-                                   c->writer.begun_turn == loop_turn_number(c->pool->loop));
+    return c->writer.wire == 0 ||
+           (!socket_is_tls(&c->socket) && c->writer.begun_turn == loop_turn_number(c->pool->loop));
 }
 
 static void fail_unasked(struct h1_up *c)
@@ -379,11 +379,12 @@ static enum up_failure connect_failure(const struct h1_up *c)
         return UP_TLS;
     case SOCKET_TIMED_OUT:
         return UP_CONNECT_TIMEOUT;
+    case SOCKET_NO_RESOURCE:
+        return UP_NO_RESOURCE;
     case SOCKET_OK:
     case SOCKET_REFUSED:
     case SOCKET_UNREACHABLE:
     case SOCKET_RESET:
-    case SOCKET_NO_RESOURCE:
     case SOCKET_OTHER:
         break;
     }
@@ -422,7 +423,7 @@ static void on_ready(void *arg)
             break;
         case IO_EOF:
         case IO_BROKEN:
-            fail_socket(c, UP_TLS);
+            fail_socket(c, connect_failure(c));
             return;
         }
     }

@@ -277,7 +277,9 @@ enum io socket_connect(struct socket *s, const struct address *to)
         return IO_DONE;
     }
     if (errno != EINPROGRESS) {
-        enum io result = socket_fail(s, errno);
+        /* On a unix socket it is their queue that is full. */
+        bool is_refused = errno == EAGAIN && to->any.sa_family == AF_UNIX;
+        enum io result = socket_fail(s, is_refused ? ECONNREFUSED : errno);
         close(fd);
         return result;
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Balancing, health, retries: a target that dies hurts nobody who can be helped."""
 import collections
+import resource
 import threading
 import time
 
@@ -295,3 +296,36 @@ def test_names_as_targets(node, make_origin):
     node.upstream("o", {"address": f"localhost:{origin.port}"})
     node.route("r", "o")
     until(lambda: node.get("/").status == 200, what="the name resolved")
+
+
+def test_what_this_node_lacks_is_not_the_targets_fault(make_node, make_origin):
+    """Out of descriptors: 503, said and counted, and the target stays in service."""
+    origin = make_origin()
+    node = make_node()
+    node.upstream("o", origin, health={"type": "tcp", "interval": "100ms", "unhealthy_after": 1},
+                  outlier={"failures": 1, "max_ejected": 100}, retries={"attempts": 0})
+    node.route("r", "o")
+    until(lambda: states(node, "o")[origin.address] == "up")
+    count = 6
+    links = [node.connect() for _ in range(count)]
+    # Accepted, so they need no descriptor any more.
+    until(lambda: node.status()["connections"] >= count)
+    pid, most = node.process.pid, resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most[1]))
+    try:
+        answers = [link.request("GET", "/") for link in links]
+        time.sleep(0.5)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+    assert {answer.status for answer in answers} == {503}
+    assert answers[0].json["type"].endswith("no-resources")
+    assert states(node, "o")[origin.address] == "up"
+    assert node.get("/").status == 200
+    metrics = node.metrics()
+    assert metrics["gatewayd_connects_without_resources_total"] > count
+    assert metrics['gatewayd_failures_total{failure="no-resources"}'] == count
+    lines = [line for line in node.log().splitlines() if "could be made: out of desc" in line]
+    assert 1 <= len(lines) <= 2  # one a worker
+    assert not any(value for name, value in metrics.items()
+                   if name.startswith(("gatewayd_target_failures", "gatewayd_target_ejections",
+                                       "gatewayd_target_connect_failures")))

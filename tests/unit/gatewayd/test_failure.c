@@ -47,6 +47,9 @@ static void codecs_ends_have_rows(void **state)
         assert_int_equal(failure_get(failure_of_status(statuses[i]))->status, statuses[i]);
     for (int why = UP_CONNECT_REFUSED; why <= UP_IDLE; why++)
         assert_int_equal(failure_get(failure_of_upstream(why))->blame, FAILURE_BLAME_UPSTREAM);
+    assert_int_equal(failure_get(failure_of_upstream(UP_NO_RESOURCE))->blame,
+                     FAILURE_BLAME_GATEWAY);
+    assert_int_equal(failure_get(failure_of_upstream(UP_NO_RESOURCE))->status, 503);
     assert_int_equal(failure_get(failure_of_upstream(UP_TIMEOUT))->status, 504);
     assert_int_equal(failure_get(failure_of_upstream(UP_CONNECT_REFUSED))->status, 502);
 }
