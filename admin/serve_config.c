@@ -278,14 +278,18 @@ struct looking {
     const struct place *place;
 };
 
-static void look_at(void *arg, enum resource_kind kind, struct text name)
+static void look_at(void *arg, enum resource_kind kind, struct text name, const char *at)
 {
     const struct looking *looking = arg;
+    struct replacing *r = looking->r;
 
-    if (!exists(looking->r, kind, name)) {
-        problems_add(&looking->r->problems, *looking->place, "The %s %.*s does not exist.",
-                     resource_kind_singular(kind), TEXT_ARGS(name));
+    if (exists(r, kind, name)) {
+        return;
     }
+    const char *pointer =
+        arena_print(&r->change->call->arena, "%s%s", looking->place->pointer, at).at;
+    problems_add(&r->problems, (struct place){ .pointer = pointer, .path = pointer },
+                 "The %s %.*s does not exist.", resource_kind_singular(kind), TEXT_ARGS(name));
 }
 
 static void reply_errors(struct replacing *r)

@@ -134,7 +134,7 @@ static struct text counted_for(const struct explaining *e, const struct route *r
                                const struct limit *limit)
 {
     struct arena *arena = &e->call->arena;
-    const char *ip = e->request.client.length > 0 ? e->request.client.at : "its address";
+    const char *ip = e->request.client.length > 0 ? e->request.client.at : "that asks";
 
     switch (limit->by_what) {
     case LIMIT_BY_ROUTE:

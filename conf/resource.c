@@ -333,12 +333,16 @@ void resource_print(const struct resource *r, struct builder *b)
 
 void resource_references(const struct resource *r, resource_reference_fn *visit, void *arg)
 {
+    char pointer[RESOURCE_POINTER_SIZE];
+
     if (r->kind == RESOURCE_CONSUMER && r->consumer->plan.length > 0)
-        visit(arg, RESOURCE_PLAN, r->consumer->plan);
+        visit(arg, RESOURCE_PLAN, r->consumer->plan, "/plan");
     if (r->kind != RESOURCE_ROUTE)
         return;
     if (r->route->upstream.length > 0)
-        visit(arg, RESOURCE_UPSTREAM, r->route->upstream);
-    for (size_t i = 0; i < r->route->split.count; i++)
-        visit(arg, RESOURCE_UPSTREAM, r->route->split.items[i].upstream);
+        visit(arg, RESOURCE_UPSTREAM, r->route->upstream, "/upstream");
+    for (size_t i = 0; i < r->route->split.count; i++) {
+        (void)snprintf(pointer, sizeof(pointer), "/split/%zu/upstream", i);
+        visit(arg, RESOURCE_UPSTREAM, r->route->split.items[i].upstream, pointer);
+    }
 }

@@ -93,8 +93,11 @@ void resource_print(const struct resource *r, struct builder *b);
 /* The same as a document in the arena (which borrows from r). */
 struct doc resource_full_doc(const struct resource *r, struct arena *arena);
 
-/* Those it refers to: calls `visit` for each (a name may come twice). */
-typedef void resource_reference_fn(void *arg, enum resource_kind kind, struct text name);
+/* Those it refers to: calls `visit` for each (a name may come twice), `pointer` being that of the
+ * field in the resource's document: "/split/1/upstream". */
+#define RESOURCE_POINTER_SIZE 64
+typedef void resource_reference_fn(void *arg, enum resource_kind kind, struct text name,
+                                   const char *pointer);
 void resource_references(const struct resource *r, resource_reference_fn *visit, void *arg);
 
 #endif

@@ -122,13 +122,21 @@ struct checking {
     struct problems *ps;
 };
 
-static void check_reference(void *arg, enum resource_kind kind, struct text name)
+/* Pointers into documents are short: "/consumers/1234567". */
+#define POINTER_SIZE 256
+
+static void check_reference(void *arg, enum resource_kind kind, struct text name, const char *at)
 {
     struct checking *c = arg;
+    struct place place = *c->place;
+    char pointer[POINTER_SIZE];
 
     if (resources_find(c->rs, kind, name) != NULL)
         return;
-    problems_add(c->ps, *c->place, "The %s %.*s refers to the %s %.*s, which does not exist.",
+    (void)snprintf(pointer, sizeof(pointer), "%s%s", place.pointer == NULL ? "" : place.pointer,
+                   at);
+    place.pointer = pointer;
+    problems_add(c->ps, place, "The %s %.*s refers to the %s %.*s, which does not exist.",
                  resource_kind_singular(c->resource->kind), TEXT_ARGS(c->resource->name),
                  resource_kind_singular(kind), TEXT_ARGS(name));
 }

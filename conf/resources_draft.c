@@ -109,7 +109,7 @@ struct referring {
     struct resource *resource;
 };
 
-static void add_reference(void *arg, enum resource_kind kind, struct text name)
+static void add_reference(void *arg, enum resource_kind kind, struct text name, const char *at)
 {
     struct referring *r = arg;
 
@@ -117,7 +117,7 @@ static void add_reference(void *arg, enum resource_kind kind, struct text name)
         catalog_set(&r->draft->made->references, name, r->resource);
 }
 
-static void remove_reference(void *arg, enum resource_kind kind, struct text name)
+static void remove_reference(void *arg, enum resource_kind kind, struct text name, const char *at)
 {
     struct referring *r = arg;
 

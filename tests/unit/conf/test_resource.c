@@ -278,11 +278,12 @@ static void rules_between_fields_hold(void **state)
            "weight).");
 }
 
-static void references_are_visited(void *arg, enum resource_kind kind, struct text name)
+static void references_are_visited(void *arg, enum resource_kind kind, struct text name,
+                                   const char *pointer)
 {
     struct builder *b = arg;
 
-    builder_addf(b, "%s:%.*s ", resource_kind_singular(kind), TEXT_ARGS(name));
+    builder_addf(b, "%s %.*s at %s, ", resource_kind_singular(kind), TEXT_ARGS(name), pointer);
 }
 
 static void references_are_named(void **state)
@@ -294,7 +295,9 @@ static void references_are_named(void **state)
 
     builder_init(&b, 1000);
     resource_references(r, references_are_visited, &b);
-    assert_true(text_equals(builder_text(&b), TEXT_OF("upstream:a upstream:b ")));
+    assert_true(
+        text_equals(builder_text(&b),
+                    TEXT_OF("upstream a at /split/0/upstream, upstream b at /split/1/upstream, ")));
     builder_fini(&b);
     resource_unref(&r);
 }
