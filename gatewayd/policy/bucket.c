@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * cluster/limits.lua does the same in Redis, and a test asks both the same questions: what changes
+ * here changes there. All of it is arithmetic of integers, which doubles can do as well: every
+ * value kept or answered is below 2^53, products are divided exactly and times have a ceiling.
+ *
  * A hold's record is kept for a while after the hold has ended or was given back, for its seq: an
  * ask that was overtaken may still be on its way.
  */
@@ -15,6 +19,9 @@
 #define AGAIN_LEAST  20000
 #define NEAR_END     50 /* tokens for each holder */
 #define AGAIN_TOKENS 25
+#define TIME_MOST    (1000000000 * SECOND) /* 31 years: as good as never */
+#define KEEP_MARGIN  (2 * SECOND)
+#define QUOTA_MARGIN (60 * SECOND)
 
 static bool is_swapped;
 
@@ -122,15 +129,26 @@ static void accrue_to(struct bucket *b, const struct bucket_spec *spec, int64_t 
     if (to <= b->last)
         return;
     int64_t cap = cap_of(b, spec);
-    __int128 made = (__int128)(to - b->last) * spec->rate * 1000 / spec->per;
+    int64_t per_time = spec->rate * 1000; /* so many millionths in `per` us */
+    __int128 made = (__int128)(to - b->last) * per_time;
+    int64_t unused = (int64_t)(made % spec->per) / per_time;
+    made /= spec->per;
     if (b->tokens + made >= cap) {
         b->tokens = cap;
         b->last = to;
         return;
     }
-    __int128 per_time = (__int128)spec->rate * 1000;
     b->tokens += (int64_t)made;
-    b->last += (int64_t)((made * spec->per + per_time - 1) / per_time);
+    b->last = to - unused;
+}
+
+/* On a clock that was set back a hold that began before ends as late as one that begins now. */
+static void bound_holds(struct bucket *b, int64_t now)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        b->holds[i].ends = least(b->holds[i].ends, now + LIFE_LONG);
+        b->holds[i].asked = least(b->holds[i].asked, now);
+    }
 }
 
 static void accrue_rate(struct bucket *b, const struct bucket_spec *spec, int64_t now)
@@ -162,6 +180,7 @@ static void accrue_quota(struct bucket *b, const struct bucket_spec *spec, int64
 
 static void accrue(struct bucket *b, const struct bucket_spec *spec, int64_t now)
 {
+    bound_holds(b, now);
     if (spec->kind == LIMIT_QUOTA)
         accrue_quota(b, spec, now);
     else
@@ -171,7 +190,7 @@ static void accrue(struct bucket *b, const struct bucket_spec *spec, int64_t now
 static int64_t left_of(const struct bucket *b, const struct bucket_spec *spec)
 {
     if (spec->kind == LIMIT_QUOTA)
-        return most(0, spec->burst - b->tokens / BUCKET_TOKEN);
+        return most(0, spec->burst - b->tokens);
     return b->tokens / BUCKET_TOKEN;
 }
 
@@ -194,17 +213,17 @@ static void correct(struct bucket *b, const struct bucket_ask *ask, struct bucke
 {
     int64_t before = hold->held;
     hold->held = least(ask->have, before);
-    int64_t back = least(ask->back, before - hold->held) * BUCKET_TOKEN;
+    int64_t back = least(ask->back, before - hold->held);
     if (ask->spec.kind == LIMIT_QUOTA)
-        b->tokens = most(0, b->tokens - back + ask->spent * BUCKET_TOKEN);
+        b->tokens = most(0, b->tokens - back + least(ask->spent, BUCKET_SPENT_MOST));
     else
-        b->tokens = least(b->tokens + back, cap_of(b, &ask->spec));
+        b->tokens = least(b->tokens + back * BUCKET_TOKEN, cap_of(b, &ask->spec));
 }
 
 static int64_t us_for(const struct bucket_spec *spec, __int128 tokens)
 {
     __int128 us = (tokens * spec->per * 1000 + spec->rate - 1) / spec->rate;
-    return us > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)us;
+    return us > TIME_MOST ? TIME_MOST : (int64_t)us;
 }
 
 /* Until 25 tokens of this holder's share have come in, but several times in the time in which the
@@ -255,10 +274,9 @@ static int64_t next_token(const struct bucket *b, const struct bucket_spec *spec
 {
     if (spec->kind == LIMIT_QUOTA)
         return quota_window(spec->period, now / 1000).end * 1000 - now;
-    __int128 missing = BUCKET_TOKEN - b->tokens % BUCKET_TOKEN;
-    __int128 us =
-        (missing * spec->per + (__int128)spec->rate * 1000 - 1) / ((__int128)spec->rate * 1000);
-    return us > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)us;
+    int64_t missing = BUCKET_TOKEN - b->tokens % BUCKET_TOKEN;
+    int64_t per_time = spec->rate * 1000;
+    return (missing * spec->per + per_time - 1) / per_time;
 }
 
 static struct bucket_answer grant(struct bucket *b, const struct bucket_ask *ask,
@@ -269,7 +287,7 @@ static struct bucket_answer grant(struct bucket *b, const struct bucket_ask *ask
     unsigned asking = count_asking(b, spec, now);
     struct size size = size_of(ask, left, asking);
     int64_t granted = most(0, least(size.tokens - hold->held, left));
-    b->tokens += (spec->kind == LIMIT_QUOTA ? granted : -granted) * BUCKET_TOKEN;
+    b->tokens += spec->kind == LIMIT_QUOTA ? granted : -granted * BUCKET_TOKEN;
     hold->held += granted;
     int64_t life = size.life;
     if (spec->kind == LIMIT_QUOTA)
@@ -315,8 +333,15 @@ bool bucket_ask(struct bucket *b, const struct bucket_ask *ask, int64_t now, uin
     return true;
 }
 
-bool bucket_is_full(struct bucket *b, const struct bucket_spec *spec, int64_t now)
+int64_t bucket_keep_time(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
 {
-    accrue(b, spec, now);
-    return sum_held(b) == 0 && left_of(b, spec) == spec->burst;
+    int64_t ends = now;
+    if (spec->kind == LIMIT_QUOTA)
+        return next_token(b, spec, now) + QUOTA_MARGIN;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->holds[i].held > 0)
+            ends = most(ends, b->holds[i].ends);
+    }
+    int64_t missing = spec->burst - b->tokens / BUCKET_TOKEN;
+    return least(ends - now + us_for(spec, missing) + KEEP_MARGIN, TIME_MOST);
 }

@@ -17,7 +17,9 @@
  * A quota is a bucket that does not accrue: it is filled at the start of each calendar window,
  * when all holds of the one before are forgotten.
  *
- * Tokens are integers in millionths, times microseconds. Pure: time is passed in. One thread.
+ * Tokens are integers in millionths (of a quota whole), times microseconds. Pure: time is passed
+ * in. One thread. Where several processes share a bucket it is kept in Redis, by the same rules in
+ * Lua (cluster/limits.lua).
  */
 #ifndef GATEWAYD_POLICY_BUCKET_H
 #define GATEWAYD_POLICY_BUCKET_H
@@ -30,6 +32,7 @@
 
 #define BUCKET_TOKEN        1000000 /* one token in millionths */
 #define BUCKET_HOLDERS_MOST 256
+#define BUCKET_SPENT_MOST   1000000000000000 /* of a quota while divided */
 
 /* The numbers of a limit, in whole tokens; `per` in ms. What clients are told is in whole tokens
  * too, so nothing is rounded on the way. */
@@ -82,7 +85,7 @@ struct bucket_hold {
 };
 
 struct bucket {
-    int64_t tokens; /* millionths; a quota: what has been granted and not come back */
+    int64_t tokens; /* millionths; a quota: what has been granted and not come back, whole */
     int64_t last;   /* us: up to when tokens have accrued; a quota: the start of its window */
     uint64_t run;   /* of the memory it is kept in */
     size_t count;
@@ -99,8 +102,9 @@ void bucket_fini(struct bucket *b);
 MUST_USE bool bucket_ask(struct bucket *b, const struct bucket_ask *ask, int64_t now, uint64_t run,
                          struct bucket_answer *answer_out);
 
-/* Nothing is held and it is full: it can be forgotten. Accrues. */
-bool bucket_is_full(struct bucket *b, const struct bucket_spec *spec, int64_t now);
+/* After this time without an ask (us) nothing is held and it is full, or its window is over: it can
+ * be forgotten and be as never seen. */
+int64_t bucket_keep_time(const struct bucket *b, const struct bucket_spec *spec, int64_t now);
 
 /* For the proof in the tests only: subtracts before it accrues, which admits too much. */
 void bucket_test_swap(bool swapped);

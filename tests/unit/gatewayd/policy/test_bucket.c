@@ -253,6 +253,19 @@ static void a_quota_is_filled_with_its_window(void **state)
     assert_int_equal(answer.left, 200 - 30 - held);
 }
 
+/* A hold ends no later than one that begins now, whatever the clock did. */
+static void a_clock_set_back_an_hour_does_not_stretch_holds(void **state)
+{
+    assert_true(ask(ask_of(0, 0, 0, 96), 3600));
+    struct bucket_ask look = ask_of(1, 0, 0, 0);
+    look.want = 0;
+    assert_true(ask(look, 0));
+    assert_int_equal(answer.left, 4);
+    look.seq = ++seqs[1];
+    assert_true(ask(look, 10.5));
+    assert_int_equal(answer.left, 54);
+}
+
 static void many_holders_are_bounded(void **state)
 {
     spec.burst = 1000000;
@@ -270,8 +283,20 @@ static void many_holders_are_bounded(void **state)
 static void full_and_not_held_it_can_be_forgotten(void **state)
 {
     assert_true(ask(ask_of(0, 0, 0, 50), 0));
-    assert_false(bucket_is_full(&b, &spec, NOON + 5 * SECOND));
-    assert_true(bucket_is_full(&b, &spec, NOON + 11 * SECOND));
+    /* The hold's 10 s, half a second to fill, and a margin. */
+    assert_int_equal(bucket_keep_time(&b, &spec, NOON), 12.5 * SECOND);
+    struct bucket_ask look = ask_of(1, 0, 0, 0);
+    look.want = 0;
+    assert_true(ask(look, 10.5));
+    assert_int_equal(answer.left, 100);
+    assert_int_equal(bucket_keep_time(&b, &spec, NOON + 10.5 * SECOND), 2 * SECOND);
+    /* One in which a token is a month's, and a quota with its window. */
+    spec.rate = 1;
+    spec.per = 31ll * 86400 * 1000;
+    spec.burst = 1000000000;
+    assert_int_equal(bucket_keep_time(&b, &spec, NOON), 1000000000 * SECOND);
+    spec = (struct bucket_spec){ .kind = LIMIT_QUOTA, .burst = 100, .period = LIMIT_HOUR };
+    assert_int_equal(bucket_keep_time(&b, &spec, NOON), 3660 * SECOND);
 }
 
 int main(void)
@@ -292,6 +317,7 @@ int main(void)
         TEST(changed_numbers_keep_the_tokens),
         TEST(slow_rates_accrue_however_often_asked),
         TEST(a_quota_is_filled_with_its_window),
+        TEST(a_clock_set_back_an_hour_does_not_stretch_holds),
         TEST(many_holders_are_bounded),
         TEST(full_and_not_held_it_can_be_forgotten),
     };
