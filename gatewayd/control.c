@@ -54,6 +54,22 @@ struct limiter *control_limiter(struct control *c)
     return c->limiter;
 }
 
+static void resume_limited(void *arg, size_t worker)
+{
+    struct control *c = arg;
+
+    worker_resume_limited(c->workers[worker]);
+}
+
+void control_share_limits(struct control *c, const struct limiter_sharing *sharing)
+{
+    struct limiter_sharing filled = *sharing;
+
+    filled.post_answered = resume_limited;
+    filled.answered_arg = c;
+    limiter_share(c->limiter, &filled);
+}
+
 struct listen_table *control_listeners(struct control *c)
 {
     return &c->listeners;

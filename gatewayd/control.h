@@ -17,6 +17,7 @@
 struct control;
 struct health;
 struct limiter;
+struct limiter_sharing;
 struct listen_table;
 struct resolve;
 struct snapshot;
@@ -57,6 +58,10 @@ void control_advance(struct control *c, uint64_t revision);
  * that began with it, on every worker. `done` (may be NULL) when every worker has. */
 typedef void control_done_fn(void *arg);
 void control_end_key(struct control *c, struct key_handle handle, control_done_fn *done, void *arg);
+
+/* Buckets of limits are kept behind a port, for all nodes: in prepare, before the first
+ * configuration. Fills in how workers are told. The port is there until workers have ended. */
+void control_share_limits(struct control *c, const struct limiter_sharing *sharing);
 
 /* ---- state ---------------------------------------------------------------------------------- */
 

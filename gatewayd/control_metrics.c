@@ -27,6 +27,19 @@ static void print_node(const struct control *c, struct builder *b)
                 atomic_load(&c->budget.max));
 }
 
+static void print_asks(const struct limiter_counts *counts, struct builder *b)
+{
+    metrics_print_head(b, "gatewayd_limit_asks_total", "counter",
+                       "Round trips to the shared store for limits, by how they ended; refused: "
+                       "asked again.");
+    metrics_print_u64(b, "gatewayd_limit_asks_total", "outcome=\"answered\"",
+                      counts->asks[LIMITS_ANSWERED]);
+    metrics_print_u64(b, "gatewayd_limit_asks_total", "outcome=\"refused\"",
+                      counts->asks[LIMITS_REFUSED]);
+    metrics_print_u64(b, "gatewayd_limit_asks_total", "outcome=\"away\"",
+                      counts->asks[LIMITS_AWAY]);
+}
+
 static void print_limits(const struct control *c, struct builder *b)
 {
     struct limiter_counts counts;
@@ -37,6 +50,7 @@ static void print_limits(const struct control *c, struct builder *b)
                        "store is away.");
     metrics_print_u64(b, "gatewayd_limit_mode", "mode=\"shared\"", counts.leased);
     metrics_print_u64(b, "gatewayd_limit_mode", "mode=\"divided\"", counts.divided);
+    print_asks(&counts, b);
     print_gauge(b, "gatewayd_limit_buckets", "Buckets of limits and quotas.", counts.buckets);
     metrics_print_head(b, "gatewayd_limit_crowded_total", "counter",
                        "Requests counted in a shared bucket because there were too many subjects.");

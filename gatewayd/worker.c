@@ -255,6 +255,14 @@ static void init_server(struct worker *w)
     h1_server_init(&w->server);
 }
 
+static void resume_limited(void *arg)
+{
+    struct worker *w = arg;
+
+    atomic_store(&w->is_limited_posted, false);
+    limiter_on_answered(w->settings.limiter, w->settings.number);
+}
+
 struct worker *worker_new(const struct worker_settings *settings)
 {
     struct worker *w = mem_new(sizeof(*w));
@@ -267,6 +275,7 @@ struct worker *worker_new(const struct worker_settings *settings)
                                  .subject = LOG_SUBJECT_worker };
     w->loop = loop_new(w->name);
     w->mailbox = mailbox_new(w->loop);
+    mail_init(&w->limited, resume_limited, w);
     list_init(&w->proxies);
     apply_node(w);
     buffer_pool_init(&w->buffers,
@@ -528,6 +537,12 @@ void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void
 void worker_end(struct worker *w)
 {
     post(w, new_order(w, ORDER_END, NULL, NULL));
+}
+
+void worker_resume_limited(struct worker *w)
+{
+    if (!atomic_exchange(&w->is_limited_posted, true))
+        mailbox_post(w->mailbox, &w->limited);
 }
 
 void worker_end_key(struct worker *w, struct key_handle handle, worker_done_fn *done, void *arg)

@@ -70,6 +70,9 @@ void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void
  * would wait for nobody. After worker_quit. */
 void worker_end(struct worker *w);
 
+/* Requests that wait for a bucket that is shared try again. Any thread. */
+void worker_resume_limited(struct worker *w);
+
 /* Ends what began with the key. */
 void worker_end_key(struct worker *w, struct key_handle handle, worker_done_fn *done, void *arg);
 

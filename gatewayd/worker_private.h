@@ -39,6 +39,8 @@ struct worker {
     struct exchanges exchanges;
     struct worker_listener *listeners;
     size_t listener_count;
+    struct mail limited; /* waiting requests try again; posted once at a time */
+    _Atomic bool is_limited_posted;
     struct list proxies; /* connections whose PROXY header is awaited */
     struct loop_timer care;
     struct loop_timer window; /* the end of a drain */

@@ -5,9 +5,9 @@
 
 #define MS            1000000LL
 #define SECOND        1000000000LL
-#define END_BITS      24
+#define END_BITS      22
 #define END_MASK      (((uint64_t)1 << END_BITS) - 1)
-#define TOKEN_BITS    28
+#define TOKEN_BITS    30 /* more than any burst, and any cost */
 #define TOKENS_MOST   (((int64_t)1 << TOKEN_BITS) - 1)
 #define ONE_TOKEN     ((uint64_t)1 << END_BITS)
 #define COUNT_TIME    (100 * MS) /* demand is counted over at least so long */
@@ -360,9 +360,15 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     atomic_store(&l->mode, LEASE_SHARED);
 }
 
+/* Many leases are divided at one moment; they do not come back at one. */
+static int64_t spread(uint64_t seq)
+{
+    return (int64_t)(seq * 0x9e3779b97f4a7c15u >> 32) % (RETRY_TIME / 4);
+}
+
 void lease_divide(struct lease *l, struct limits_local_now now)
 {
-    atomic_store(&l->retry_at, now.ns + RETRY_TIME);
+    atomic_store(&l->retry_at, now.ns + RETRY_TIME + spread(l->seq));
     atomic_fetch_add(&l->answers, 1);
     if (mode_of(l) == LEASE_DIVIDED)
         return;

@@ -36,7 +36,7 @@ struct lease_clock {
 
 struct lease {
     /* Workers and owner. */
-    _Atomic uint64_t word;      /* 12 bits generation, 28 bits whole tokens, 24 bits end (ms) */
+    _Atomic uint64_t word;      /* 12 bits generation, 30 bits whole tokens, 22 bits end (ms) */
     _Atomic int64_t deny_until; /* ns: nothing comes in before */
     _Atomic int64_t next;       /* ns: when the next token is there, as far as is known */
     _Atomic int64_t low;        /* renewed when so few are left */

@@ -56,9 +56,14 @@ struct limiter *limiter_new(const struct limiter_settings *settings)
         tallies_new(settings->turns, strangers_most == 0 ? LIMITER_LOCAL_MOST : strangers_most);
     turns_queue_init(&l->queue, settings->turns);
     map_init(&l->by_identity);
-    if (settings->port != NULL)
-        l->leases = limiter_leases_new(l);
     return l;
+}
+
+void limiter_share(struct limiter *l, const struct limiter_sharing *sharing)
+{
+    MUST(l->leases == NULL && l->families_size == 0);
+    l->sharing = *sharing;
+    l->leases = limiter_leases_new(l);
 }
 
 void limiter_free(struct limiter **at)

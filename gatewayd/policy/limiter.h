@@ -34,16 +34,9 @@ struct limiter_now {
 typedef struct limiter_now limiter_clock_fn(void);
 
 struct limiter_settings {
-    struct turns *turns;         /* workers: thread i is worker i */
-    size_t strangers_most;       /* 0: LIMITER_LOCAL_MOST */
-    size_t workers;              /* 0: as many as turns; others never wait */
-    struct limits_port *port;    /* NULL: the buckets are this process's own */
-    struct bucket_holder holder; /* with a port: who this process is */
-    /* With a port. Runs limiter_on_wanted() on the port's thread; any thread; NULL without. */
-    void (*post_wanted)(void *arg);
-    /* Runs limiter_on_answered(limiter, worker) on that worker's thread; from the port's. */
-    void (*post_answered)(void *arg, size_t worker);
-    void *arg;
+    struct turns *turns;     /* workers: thread i is worker i */
+    size_t strangers_most;   /* 0: LIMITER_LOCAL_MOST */
+    size_t workers;          /* 0: as many as turns; others never wait */
     limiter_clock_fn *clock; /* for tests; NULL: clock_read_ns, clock_read_wall_ms */
 };
 
@@ -51,6 +44,21 @@ struct limiter_settings {
 struct limiter *limiter_new(const struct limiter_settings *settings);
 /* No worker is left, and no set that has not been let go of. */
 void limiter_free(struct limiter **l);
+
+/* Buckets that are kept behind a port, for several processes. */
+struct limiter_sharing {
+    struct limits_port *port;
+    struct bucket_holder holder; /* who this process is */
+    /* Runs limiter_on_wanted() on the port's thread; any thread. */
+    void (*post_wanted)(void *arg);
+    void *wanted_arg;
+    /* Runs limiter_on_answered(limiter, worker) on that worker's thread; from the port's. */
+    void (*post_answered)(void *arg, size_t worker);
+    void *answered_arg;
+};
+
+/* From now on: before the first set. Otherwise the buckets are this process's own. */
+void limiter_share(struct limiter *l, const struct limiter_sharing *sharing);
 
 /* ---- sets (control) ---- */
 
@@ -136,15 +144,19 @@ void limiter_on_answered(struct limiter *l, size_t worker); /* posted, on the wo
 /* ---- the port's thread ---- */
 
 void limiter_on_wanted(struct limiter *l);
-void limiter_tick(struct limiter *l); /* each 10 ms or so: holds that end, returns */
+
+/* Each 10 ms or so while something is to be looked at later: holds that end, returns. */
+void limiter_tick(struct limiter *l);
+bool limiter_has_later(const struct limiter *l);
 
 /* ---- control ---- */
 
 struct limiter_counts {
     size_t buckets;
-    size_t strangers; /* of subjects that peers choose */
-    size_t leased;    /* gatewayd_limit_mode{mode="shared"} */
-    size_t divided;   /* mode="divided"; without a port both are 0 */
+    size_t strangers;               /* of subjects that peers choose */
+    size_t leased;                  /* gatewayd_limit_mode{mode="shared"} */
+    size_t divided;                 /* mode="divided"; without a port both are 0 */
+    uint64_t asks[LIMITS_OUTCOMES]; /* of the port, by how they were answered */
     uint64_t crowded; /* requests counted in a bucket of their limit's strangers for want of room */
 };
 void limiter_count(const struct limiter *l, struct limiter_counts *out);

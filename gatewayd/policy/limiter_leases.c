@@ -14,7 +14,13 @@
 
 #define SLOT_NS  10000000LL
 #define SLOTS    1024
-#define NEW_MOST 1024 /* buckets that wait for the first word of them; the next begin divided */
+#define NEW_MOST 1024 /* asks under way of buckets that are new or divided */
+
+/* Of those, strangers: so many under way, so many a second. */
+#define STRANGERS_MOST  512
+#define STRANGERS_EACH  500000LL /* ns: 2000 a second */
+#define LATER_NS        50000000LL
+#define LATER_STRANGERS 2000000000LL
 
 struct limiter_lease {
     struct lease lease;
@@ -26,6 +32,8 @@ struct limiter_lease {
     _Atomic uint64_t waiters; /* a bit for each worker, modulo 64 */
     struct list node;         /* in the wheel; the owner's */
     bool is_crowd;            /* of a limit's strangers: never ended */
+    bool is_stranger;         /* its subject is one that peers choose */
+    bool is_new_asking;       /* its ask under way is counted in new_asking */
     size_t length;
     char identity[];
 };
@@ -36,12 +44,16 @@ struct limiter_leases {
     size_t workers;
     _Atomic uint64_t shared;
     _Atomic uint64_t divided;
+    _Atomic uint64_t asks[LIMITS_OUTCOMES];
     /* The port's thread's. */
     struct turns_queue queue;
     uint64_t seq;
     unsigned nodes;
     size_t new_asking;
-    int64_t wheel_at; /* slots before have been looked at */
+    size_t strangers_asking; /* of them */
+    int64_t strangers_at;    /* ns: asks of strangers are paid up to here */
+    size_t later;            /* leases in the wheel */
+    int64_t wheel_at;        /* slots before have been looked at */
     struct list wheel[SLOTS];
 };
 
@@ -71,14 +83,16 @@ static struct limiter_lease *lease_new(struct limiter *l, struct limiter_family 
 {
     bool is_crowd = tally == &f->crowd;
     struct text subject = is_crowd ? TEXT_OF("*") : tally_subject(tally);
-    struct limiter_lease *ll = mem_new(sizeof(*ll) + LIMITER_IDENTITY_MOST);
+    size_t length = f->identity.length + 1 + subject.length;
+    struct limiter_lease *ll = mem_new(sizeof(*ll) + length);
     lease_init(&ll->lease, &f->spec, &f->divided);
     ll->limiter = l;
     ll->family = f;
     ll->is_crowd = is_crowd;
+    ll->is_stranger = !is_crowd && tally->is_stranger;
     list_init(&ll->node);
-    ll->length = f->identity.length + 1 + subject.length;
-    MUST(ll->length <= LIMITER_IDENTITY_MOST);
+    ll->length = length;
+    MUST(length <= LIMITER_IDENTITY_MOST);
     memcpy(ll->identity, f->identity.at, f->identity.length);
     ll->identity[f->identity.length] = '/';
     memcpy(ll->identity + f->identity.length + 1, subject.at, subject.length);
@@ -150,6 +164,8 @@ void limiter_leases_count(const struct limiter *l, struct limiter_counts *out)
 {
     out->leased = atomic_load(&l->leases->shared);
     out->divided = atomic_load(&l->leases->divided);
+    for (size_t i = 0; i < LIMITS_OUTCOMES; i++)
+        out->asks[i] = atomic_load(&l->leases->asks[i]);
 }
 
 /* ---- workers ---- */
@@ -165,7 +181,7 @@ void limiter_lease_want(struct limiter_lease *ll)
         ll->next_wanted = top;
     } while (!atomic_compare_exchange_weak(&l->leases->wanted, &top, ll));
     if (top == NULL)
-        l->settings.post_wanted(l->settings.arg);
+        l->sharing.post_wanted(l->sharing.wanted_arg);
 }
 
 static uint64_t bit_of(size_t worker)
@@ -234,7 +250,7 @@ static void notify(struct limiter_lease *ll)
     uint64_t waiters = atomic_exchange(&ll->waiters, 0);
     for (size_t i = 0; waiters != 0 && i < l->leases->workers; i++) {
         if ((waiters & bit_of(i)) != 0)
-            l->settings.post_answered(l->settings.arg, i);
+            l->sharing.post_answered(l->sharing.answered_arg, i);
     }
 }
 
@@ -255,12 +271,21 @@ static void changed_mode(struct limiter_lease *ll, uint8_t before)
     count_mode(ll->limiter->leases, after, 1);
 }
 
+static void unschedule(struct limiter_lease *ll)
+{
+    if (list_is_empty(&ll->node))
+        return;
+    list_remove(&ll->node);
+    ll->limiter->leases->later--;
+}
+
 static void schedule(struct limiter_lease *ll, int64_t now, int64_t at)
 {
     struct limiter_leases *ls = ll->limiter->leases;
     int64_t slots = (at - now + SLOT_NS - 1) / SLOT_NS;
     slots = slots < 1 ? 1 : slots > SLOTS - 2 ? SLOTS - 2 : slots;
-    list_remove(&ll->node);
+    unschedule(ll);
+    ls->later++;
     list_add_last(&ls->wheel[(now / SLOT_NS + slots) % SLOTS], &ll->node);
 }
 
@@ -281,6 +306,43 @@ static void bring_divided_up_to_date(struct limiter_lease *ll)
         turns_retire(&ls->queue, free_plain, (void *)displaced, 0);
 }
 
+/* ---- how many may ask ---- */
+
+/* What serves already asks when it likes. What is new, or divided, has no hurry: many of them at
+ * once (a flood of addresses, Redis back after a while) do not stand before the others. */
+static bool may_ask(struct limiter_lease *ll, int64_t now)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    if (atomic_load(&ll->lease.mode) == LEASE_SHARED || ll->lease.is_asking)
+        return true;
+    if (ls->new_asking >= NEW_MOST)
+        return false;
+    return !ll->is_stranger || (ls->strangers_asking < STRANGERS_MOST && ls->strangers_at <= now);
+}
+
+static void count_asking(struct limiter_lease *ll, int64_t now)
+{
+    struct limiter_leases *ls = ll->limiter->leases;
+    if (atomic_load(&ll->lease.mode) == LEASE_SHARED)
+        return;
+    ll->is_new_asking = true;
+    ls->new_asking++;
+    if (!ll->is_stranger)
+        return;
+    ls->strangers_asking++;
+    int64_t earliest = now - STRANGERS_MOST * STRANGERS_EACH;
+    ls->strangers_at = (ls->strangers_at > earliest ? ls->strangers_at : earliest) + STRANGERS_EACH;
+}
+
+static void count_answered(struct limiter_lease *ll)
+{
+    if (!ll->is_new_asking)
+        return;
+    ll->is_new_asking = false;
+    ll->limiter->leases->new_asking--;
+    ll->limiter->leases->strangers_asking -= ll->is_stranger;
+}
+
 static void on_answered(void *arg, uint64_t seq, const struct limits_answer *answer);
 
 static void take_answer(struct limiter_lease *ll, uint64_t seq, const struct limits_answer *answer)
@@ -289,8 +351,8 @@ static void take_answer(struct limiter_lease *ll, uint64_t seq, const struct lim
     uint8_t before = atomic_load(&ll->lease.mode);
     if (answer->nodes > 0)
         ls->nodes = answer->nodes;
-    if (before == LEASE_NEW)
-        ls->new_asking--;
+    count_answered(ll);
+    atomic_fetch_add_explicit(&ls->asks[answer->outcome], 1, memory_order_relaxed);
     if (answer->outcome == LIMITS_AWAY)
         bring_divided_up_to_date(ll);
     if (lease_on_answer(&ll->lease, seq, answer, limiter_read_now(ll->limiter)))
@@ -302,13 +364,12 @@ static void take_answer(struct limiter_lease *ll, uint64_t seq, const struct lim
 static bool ask_port(struct limiter_lease *ll, struct bucket_ask *ask)
 {
     struct limiter *l = ll->limiter;
-    struct limits_port *port = l->settings.port;
+    struct limits_port *port = l->sharing.port;
     struct limits_answer answer;
     l->leases->seq = ask->seq;
-    ask->holder = l->settings.holder;
-    list_remove(&ll->node);
-    if (atomic_load(&ll->lease.mode) == LEASE_NEW)
-        l->leases->new_asking++;
+    ask->holder = l->sharing.holder;
+    unschedule(ll);
+    count_asking(ll, ll->lease.sent_at);
     atomic_fetch_add(&ll->uses, 1);
     if (port->type->ask(port, text_from(ll->identity, ll->length), ask, on_answered, ll, &answer))
         return false;
@@ -321,7 +382,7 @@ static bool try_end(struct limiter_lease *ll, struct limits_local_now now)
 {
     uint8_t before = atomic_load(&ll->lease.mode);
     struct limiter_leases *ls = ll->limiter->leases;
-    list_remove(&ll->node);
+    unschedule(ll);
     atomic_fetch_add(&ll->uses, 1);
     bool is_over = !ll->is_crowd && lease_try_end(&ll->lease, now);
     if (is_over)
@@ -339,6 +400,14 @@ static void begin_divided(struct limiter_lease *ll, struct limits_local_now now)
     notify(ll);
 }
 
+static void put_off(struct limiter_lease *ll, struct limits_local_now now)
+{
+    if (atomic_load(&ll->lease.mode) == LEASE_NEW)
+        begin_divided(ll, now);
+    if (!try_end(ll, now))
+        schedule(ll, now.ns, now.ns + (ll->is_stranger ? LATER_STRANGERS : LATER_NS));
+}
+
 static void look(struct limiter_lease *ll)
 {
     struct limiter_leases *ls = ll->limiter->leases;
@@ -347,9 +416,10 @@ static void look(struct limiter_lease *ll)
     int64_t next;
     if (atomic_load(&ll->lease.mode) == LEASE_ENDED)
         return;
-    if (atomic_load(&ll->lease.mode) == LEASE_NEW && !ll->lease.is_asking &&
-        ls->new_asking >= NEW_MOST)
-        begin_divided(ll, now);
+    if (!may_ask(ll, now.ns)) {
+        put_off(ll, now);
+        return;
+    }
     while (lease_look(&ll->lease, now, ls->seq + 1, &ask, &next)) {
         if (!ask_port(ll, &ask) && ll->lease.is_asking)
             return;
@@ -390,6 +460,11 @@ void limiter_on_wanted(struct limiter *l)
     }
 }
 
+bool limiter_has_later(const struct limiter *l)
+{
+    return l->leases->later > 0;
+}
+
 void limiter_tick(struct limiter *l)
 {
     struct limiter_leases *ls = l->leases;
@@ -407,7 +482,7 @@ void limiter_tick(struct limiter *l)
         }
         while (!list_is_empty(&due)) {
             struct limiter_lease *ll = LIST_ITEM(due.next, struct limiter_lease, node);
-            list_remove(&ll->node);
+            unschedule(ll);
             look(ll);
         }
     }

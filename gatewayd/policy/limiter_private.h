@@ -49,6 +49,7 @@ struct limiter_set {
 
 struct limiter {
     struct limiter_settings settings;
+    struct limiter_sharing sharing; /* with a port */
     struct tallies *tallies;
     struct turns_queue queue; /* control's */
     int64_t started;          /* ns; times count from here */

@@ -18,6 +18,7 @@ enum limits_outcome {
     LIMITS_REFUSED, /* refused (bucket_ask was false), or lost: ask again. One lost answer is no
                        reason to divide: limits hold exactly as long as the bucket is reached */
     LIMITS_AWAY,    /* not reachable: divide */
+    LIMITS_OUTCOMES
 };
 
 struct limits_answer {

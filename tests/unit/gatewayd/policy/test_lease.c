@@ -266,7 +266,7 @@ static void away_it_goes_on_with_what_it_holds_and_its_part(void **state)
     assert_false(look());
 
     /* Back: no fresh burst, and again away: none either. */
-    now.ns += SECOND + 20 * MS;
+    now.ns += SECOND * 5 / 4 + 20 * MS;
     assert_true(look());
     hear(1, 1, 20000);
     assert_int_equal(take(1), LEASE_TAKEN);
@@ -310,7 +310,7 @@ static void a_divided_quota_tells_what_it_spent(void **state)
     for (int i = 0; i < 5; i++)
         assert_int_equal(take(1), LEASE_TAKEN);
     assert_int_equal(take(1), LEASE_EMPTY);
-    now.ns += SECOND;
+    now.ns += SECOND * 5 / 4;
     take(1);
     assert_true(look());
     assert_true(ask.returning);

@@ -123,13 +123,16 @@ static int make(void **state)
     memset(is_answered, 0, sizeof(is_answered));
     struct limiter_settings settings = {
         .turns = turns,
+        .clock = read_fake_clock,
+    };
+    struct limiter_sharing sharing = {
         .port = &fake.port,
         .holder = { 1, 1 },
         .post_wanted = post_wanted,
         .post_answered = post_answered,
-        .clock = read_fake_clock,
     };
     l = limiter_new(&settings);
+    limiter_share(l, &sharing);
     arena_init(&arena, 1 << 20);
     return 0;
 }
@@ -488,12 +491,15 @@ static void threads_together_admit_no_more(void **state)
     now.wall = 0; /* the real clock */
     struct limiter_settings settings = {
         .turns = turns,
+    };
+    struct limiter_sharing sharing = {
         .port = &fake.port,
         .holder = { 1, 1 },
         .post_wanted = flag_wanted,
         .post_answered = flag_answered,
     };
     l = limiter_new(&settings);
+    limiter_share(l, &sharing);
     shared_set = set_of("r", 200, 100, 1);
     uint64_t start = clock_read_ns();
     atomic_store(&is_over, false);
