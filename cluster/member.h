@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * member.h - what a node says of itself to the others: a line of JSON, so that newer versions can
+ * say more. Pure; any thread.
+ */
+#ifndef CLUSTER_MEMBER_H
+#define CLUSTER_MEMBER_H
+
+#include "conf/base/arena.h"
+#include "conf/base/builder.h"
+
+/* Texts are borrowed; what a node did not say is empty or 0. */
+struct member {
+    struct text name;        /* of the node */
+    struct text incarnation; /* of the process: 16 hexadecimal digits */
+    struct text version;
+    struct text address; /* where its admin API is reached */
+    bool is_tls;         /* and how */
+    struct text host;    /* the same for processes that share a loopback interface */
+    struct text state;   /* as control_state_name() */
+    struct text reason;
+    int64_t started_at;   /* ms since the epoch, by its clock */
+    uint64_t schema;      /* the version of the schema it knows */
+    uint64_t revision;    /* that it applies */
+    struct text entry_id; /* of that revision, hexadecimal */
+};
+
+void member_print(const struct member *m, struct builder *b);
+
+/* False: no JSON object with a name. What is there of unknown or wrong members is skipped. */
+MUST_USE bool member_parse(struct text json, struct arena *arena, struct member *out);
+
+#endif
