@@ -85,6 +85,11 @@ struct health *control_health(struct control *c)
     return c->health;
 }
 
+struct text control_secret(const struct control *c)
+{
+    return text_of(c->secret);
+}
+
 unsigned control_workers(const struct control *c)
 {
     return c->worker_count;
@@ -150,6 +155,19 @@ struct control_status control_status(const struct control *c)
         .streams = metrics_sum(node, METRIC_TUNNELS),
         .memory_bytes = memory_resident(),
     };
+}
+
+void control_watch(struct control *c, control_changed_fn *fn, void *arg)
+{
+    loop_task_cancel(&c->changed);
+    c->on_changed = fn;
+    loop_task_init(&c->changed, fn, arg);
+}
+
+void control_note_change(struct control *c)
+{
+    if (c->on_changed != NULL)
+        loop_defer(c->loop, &c->changed);
 }
 
 /* ---- signals -------------------------------------------------------------------------------- */
@@ -262,6 +280,7 @@ struct control *control_new(struct node_config *node, const char *file)
     listen_table_init(&c->listeners);
     listen_budget_init(&c->budget, control_connections_most(node));
     loop_timer_init(&c->care, c->loop, on_care, c);
+    loop_task_init(&c->changed, NULL, NULL);
     control_publish_init(c);
     metrics_add_source(control_print_metrics, c);
     must_set_dump(exchange_dump);
@@ -282,6 +301,7 @@ static void use_secret(struct control *c, struct text secret)
 {
     struct digest tickets = digest_hmac(secret, TEXT_OF("gatewayd tls tickets"));
 
+    c->secret = mem_copy_text(secret.at, secret.length);
     credentials_set_secret(c->credentials, secret);
     tls_ticket_set_secret(tickets.bytes);
 }
@@ -489,6 +509,7 @@ void control_free(struct control **at)
 
     loop_timer_stop(&c->care);
     control_watchdog_stop(c);
+    loop_task_cancel(&c->changed);
     control_starting_stop(c);
     for (size_t i = 0; i < ARRAY_LENGTH(c->signals); i++)
         loop_signal_stop(&c->signals[i]);
@@ -506,6 +527,9 @@ void control_free(struct control **at)
     loop_free(&c->loop);
     metrics_stop();
     node_config_unref(&c->node);
+    if (c->secret != NULL)
+        explicit_bzero(c->secret, strlen(c->secret));
+    MEM_FREE(&c->secret);
     MEM_FREE(&c->behind);
     MEM_FREE(&c->store_behind);
     MEM_FREE(&c->file);

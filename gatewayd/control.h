@@ -34,6 +34,9 @@ struct resolve *control_resolve(struct control *c);
 struct health *control_health(struct control *c);
 unsigned control_workers(const struct control *c);
 
+/* What cluster.secret_file holds, read at the start; empty: there is none. Borrowed. */
+struct text control_secret(const struct control *c);
+
 /* The configuration in force; NULL while there is none yet. Until the loop's turn ends. */
 const struct snapshot *control_snapshot(const struct control *c);
 
@@ -53,6 +56,11 @@ void control_publish(struct control *c, struct resources *resources, uint64_t re
 /* What happened up to `revision` since the last control_publish() needs no compiling (consumers,
  * keys) and is in force. */
 void control_advance(struct control *c, uint64_t revision);
+
+/* Tells that another revision is in force, or could not be put in force: at the end of a turn, from
+ * the loop. For one watcher; NULL: nobody. */
+typedef void control_changed_fn(void *arg);
+void control_watch(struct control *c, control_changed_fn *fn, void *arg);
 
 /* The keys with this handle were revoked (credentials_revoke): ends every tunnel and long response
  * that began with it, on every worker. `done` (may be NULL) when every worker has. */

@@ -82,6 +82,9 @@ struct control {
     struct control_publishing publishing;
     char *behind; /* the newest could not be compiled; NULL: it could */
     char *store_behind;
+    char *secret; /* NULL: none */
+    struct loop_task changed;
+    control_changed_fn *on_changed; /* NULL: nobody watches */
     char *starting; /* what is being waited for before the first configuration; NULL: unsaid */
     struct loop_timer starting_timer;
 
@@ -125,6 +128,9 @@ void control_print_metrics(struct builder *b, void *arg);
 /* control_starting.c: words to the supervisor until the first configuration is in force */
 void control_starting_start(struct control *c);
 void control_starting_stop(struct control *c);
+
+/* control.c: tells who watches, at the end of the turn. */
+void control_note_change(struct control *c);
 
 /* control_watchdog.c */
 void control_watchdog_start(struct control *c);

@@ -75,6 +75,7 @@ static void on_all_swapped(struct control *c)
     metrics_set(metrics_node(), METRIC_REVISION, c->revision);
     metrics_add(metrics_node(), METRIC_SNAPSHOTS, 1);
     control_set_reason(&c->behind, TEXT_EMPTY);
+    control_note_change(c);
     if (is_first)
         control_on_first(c);
     log_info(&c->log, "revision %llu is in force: %zu routes", (unsigned long long)c->revision,
@@ -138,6 +139,7 @@ static void fail(struct control *c)
     log_error(&c->log, "revision %llu cannot be put in force: %.*s",
               (unsigned long long)p->revision, TEXT_ARGS(reason));
     control_set_reason(&c->behind, reason);
+    control_note_change(c);
     answer(&p->waits, false, reason);
     become_idle(c);
 }
@@ -240,6 +242,7 @@ void control_advance(struct control *c, uint64_t revision)
     } else if (c->snapshot != NULL && c->behind == NULL) {
         c->revision = revision;
         metrics_set(metrics_node(), METRIC_REVISION, c->revision);
+        control_note_change(c);
     }
 }
 

@@ -10,6 +10,7 @@
 #define CHALLENGE         "Bearer realm=\"gatewayd\""
 #define CHALLENGE_INVALID "Bearer realm=\"gatewayd\", error=\"invalid_token\""
 #define CHALLENGE_SCOPE   "Bearer realm=\"gatewayd\", error=\"insufficient_scope\""
+#define STALE_RETRY_AFTER "5"
 
 /* A key as it was sent, and the field it came in. */
 struct claim {
@@ -52,6 +53,15 @@ static enum verdict refuse(struct exchange *ex, enum failure failure, const char
     exchange_begin_response(ex, failure_get(failure)->status);
     exchange_add_response_header(ex, HEADER_WWW_AUTHENTICATE, text_of(challenge));
     return exchange_fail(ex, failure, "%s", "");
+}
+
+/* A key that was revoked meanwhile must not get in; one that was made meanwhile is not unknown. */
+static enum verdict defer_stale(struct exchange *ex)
+{
+    metrics_add(metrics_node(), METRIC_AUTH_REFUSED, 1);
+    exchange_begin_response(ex, failure_get(FAILURE_KEYS_STALE)->status);
+    exchange_add_response_header(ex, HEADER_RETRY_AFTER, TEXT_OF(STALE_RETRY_AFTER));
+    return exchange_fail(ex, FAILURE_KEYS_STALE, "%s", "");
 }
 
 static bool has_text(struct texts list, struct text wanted)
@@ -113,10 +123,14 @@ enum verdict stage_authenticate(struct exchange *ex)
     switch (credentials_find(ex->all->credentials, ex->all->turn, claim.key,
                              clock_wall_ms(&ex->all->loop->clock), &ex->arena, &ex->credential)) {
     case CREDENTIALS_ACTIVE:
+        if (UNLIKELY(credentials_is_stale(ex->all->credentials)))
+            return defer_stale(ex);
         return admit(ex, &claim);
     case CREDENTIALS_UNKNOWN:
         if (!claim.counts_unknown)
             return missing(ex);
+        if (credentials_is_stale(ex->all->credentials))
+            return defer_stale(ex);
         return refuse(ex, FAILURE_KEY_UNKNOWN, CHALLENGE_INVALID);
     case CREDENTIALS_REVOKED:
         return refuse(ex, FAILURE_KEY_REVOKED, CHALLENGE_INVALID);

@@ -175,6 +175,16 @@ enum credentials_answer credentials_find(const struct credentials *c, struct tur
     return find_digest(c, &digest, now, arena, out);
 }
 
+void credentials_set_stale(struct credentials *c, bool is_stale)
+{
+    atomic_store_explicit(&c->is_stale, is_stale, memory_order_relaxed);
+}
+
+bool credentials_is_stale(const struct credentials *c)
+{
+    return atomic_load_explicit(&c->is_stale, memory_order_relaxed);
+}
+
 bool credentials_is_live(const struct credentials *c, struct key_handle handle, int64_t now)
 {
     uint64_t word = atomic_load(&credentials_key(c, handle.slot)->word);

@@ -71,6 +71,11 @@ enum credentials_answer credentials_find(const struct credentials *c, struct tur
                                          struct text key, int64_t now, struct arena *arena,
                                          struct credential *out);
 
+/* What is here may be older than is bearable (state.max_staleness): no key is to be let in. Set by
+ * the writer, asked by any thread. */
+void credentials_set_stale(struct credentials *c, bool is_stale);
+bool credentials_is_stale(const struct credentials *c);
+
 /* Is the key what it was when the handle was made, and not yet expired? Any thread, any time. */
 bool credentials_is_live(const struct credentials *c, struct key_handle handle, int64_t now);
 

@@ -91,6 +91,7 @@ struct credentials {
     size_t revoked;
     char *secret;
     size_t secret_length;
+    atomic_bool is_stale;
 };
 
 /* credentials_consumers.c; writer. */
