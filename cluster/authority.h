@@ -3,7 +3,8 @@
  * authority.h - who decides what the next entry of the history is, where it is not this node's
  * journal: a shared store. The store of this node (planning, journal, applying, publishing) is the
  * same either way; with an authority each batch of planned entries is offered to it first, and
- * what other nodes did comes in as entries to be journalled and applied as they are.
+ * what other nodes did comes in as entries (store_embedded_follow) to be journalled and applied as
+ * they are.
  *
  * All calls on the control thread.
  */
@@ -11,6 +12,7 @@
 #define CLUSTER_AUTHORITY_H
 
 #include "cluster/entry.h"
+#include "cluster/store.h"
 #include "conf/base/text.h"
 
 struct authority;
@@ -30,7 +32,7 @@ enum authority_outcome {
     AUTHORITY_UNKNOWN   /* the answer was lost; nothing says whether they were taken */
 };
 
-/* From the loop, once. `reason`: a sentence, unless TAKEN or MOVED_ON. */
+/* From the loop, once. `reason`: a sentence, unless TAKEN or MOVED_ON; borrowed for the call. */
 typedef void authority_answered_fn(void *arg, enum authority_outcome outcome, struct text reason);
 
 struct authority_type {
@@ -38,6 +40,12 @@ struct authority_type {
     /* All of them or none, if the last accepted entry is the first one's .prev. */
     void (*claim)(struct authority *a, const struct authority_entry *entries, size_t count,
                   authority_answered_fn *answered, void *arg);
+    /* Why nothing can be claimed now, a sentence; empty: it can. Borrowed. */
+    struct text (*refusal)(const struct authority *a);
+    /* What was followed does not fit what is here: find out where this node stands. */
+    void (*astray)(struct authority *a);
+    /* For the status of the store; what only the store knows is filled in by it. */
+    struct store_status (*status)(const struct authority *a);
 };
 
 struct authority {

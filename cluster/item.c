@@ -49,6 +49,9 @@ static void print_confirmed(const struct item_confirmed *c, struct builder *b)
 static void print_body(const struct item *item, struct builder *b)
 {
     switch (item->kind) {
+    case ITEM_UNKNOWN:
+        MUST(false);
+        break;
     case ITEM_RESOURCE:
         print_resource(&item->resource, b);
         break;
@@ -151,6 +154,8 @@ static bool read_revoked(struct pack_reader *r, struct arena *arena, struct cred
 static bool read_body(struct pack_reader *r, struct arena *arena, struct item *item)
 {
     switch (item->kind) {
+    case ITEM_UNKNOWN:
+        break;
     case ITEM_RESOURCE:
         return read_resource(r, &item->resource);
     case ITEM_KEY:
@@ -182,10 +187,14 @@ bool item_next(struct text *bytes, struct arena *arena, struct item *item_out, b
     struct pack_reader r = pack_reader_of(*bytes);
     item_out->kind = (enum item_kind)pack_read_u8(&r);
     struct pack_reader body = pack_reader_of(pack_read_text(&r));
-    if (r.is_bad || !read_body(&body, arena, item_out) || !pack_reader_is_done(&body)) {
+    bool is_known = read_body(&body, arena, item_out);
+    if (r.is_bad || body.is_bad) {
         *is_bad_out = true;
         return false;
     }
+    item_out->is_newer = !is_known || !pack_reader_is_done(&body);
+    if (!is_known)
+        item_out->kind = ITEM_UNKNOWN;
     *bytes = text_from(r.at, (size_t)(r.end - r.at));
     return true;
 }

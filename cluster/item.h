@@ -16,6 +16,7 @@
 
 /* In files: never renumber. */
 enum item_kind {
+    ITEM_UNKNOWN = 0,   /* read: one that a newer version wrote */
     ITEM_RESOURCE = 1,  /* any of the four kinds, before and after */
     ITEM_KEY = 2,       /* a key as it is now */
     ITEM_CONFIRM = 3,   /* of an entry: it undoes itself unless confirmed */
@@ -54,6 +55,7 @@ struct item_confirmed {
 
 struct item {
     enum item_kind kind;
+    bool is_newer; /* read: there is more to it than this version knows */
     union {
         struct item_resource resource;
         struct item_key key;

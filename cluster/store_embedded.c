@@ -50,6 +50,12 @@ static struct store_status get_status(const struct store *s)
 {
     const struct store_embedded *e = store_embedded_of(s);
     const char *reason = e->refusal != NULL ? e->refusal : e->trouble;
+    if (e->authority != NULL) {
+        struct store_status status = e->authority->type->status(e->authority);
+        if (text_is_empty(status.reason))
+            status.reason = text_of(reason);
+        return status;
+    }
     return (struct store_status){
         .kind = s->type->name,
         .is_away = e->refusal != NULL,
@@ -80,7 +86,7 @@ static void commit(struct store *s, struct store_commit *c)
 {
     struct store_embedded *e = store_embedded_of(s);
     struct embedded_work *w = store_embedded_work_new(e, WORK_COMMIT);
-    w->commit = c;
+    w->asked = w->commit = c;
     list_add_last(&e->queue, &w->node);
     store_embedded_batch_run(e);
 }
@@ -114,6 +120,27 @@ static const struct store_type embedded_type = {
 struct store *store_embedded_port(struct store_embedded *e)
 {
     return &e->store;
+}
+
+void store_embedded_set_authority(struct store_embedded *e, struct authority *a)
+{
+    MUST(!e->is_started);
+    e->authority = a;
+}
+
+struct entry_id store_embedded_id(const struct store_embedded *e)
+{
+    return e->now.id;
+}
+
+struct entry_id store_embedded_cluster(const struct store_embedded *e)
+{
+    return journal_cluster_id(e->journal);
+}
+
+void store_embedded_look(struct store_embedded *e)
+{
+    store_embedded_batch_run(e);
 }
 
 struct scribe *store_embedded_scribe(struct store_embedded *e)
@@ -150,6 +177,8 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     store_embedded_undo_init(e);
     store_embedded_care_init(e);
     store_embedded_compact_init(e);
+    store_embedded_claim_init(e);
+    store_embedded_follow_init(e);
     e->journal = journal_open(dir, ps);
     if (e->journal == NULL)
         store_embedded_free(&e);
@@ -185,8 +214,9 @@ void store_embedded_stop(struct store_embedded *e)
     store_embedded_care_stop(e);
     loop_slice_stop(&e->compact_slice);
     store_embedded_batch_run(e);
-    while (scribe_waiting(e->scribe) > 0 || loop_slice_is_started(&e->slice))
-        loop_run_once(e->settings.loop, scribe_waiting(e->scribe) > 0);
+    store_embedded_claim_stop(e);
+    while (scribe_waiting(e->scribe) > 0 || e->is_claiming || loop_slice_is_started(&e->slice))
+        loop_run_once(e->settings.loop, scribe_waiting(e->scribe) > 0 || e->is_claiming);
     store_embedded_compact_stop(e);
     MUST(e->batch == NULL && e->planning == NULL && list_is_empty(&e->queue));
 }
@@ -199,6 +229,7 @@ void store_embedded_free(struct store_embedded **at)
     store_embedded_stop(e);
     store_embedded_batch_fini(e);
     store_embedded_revoked_fini(e);
+    store_embedded_follow_fini(e);
     scribe_free(&e->scribe);
     journal_close(&e->journal);
     history_fini(&e->history);

@@ -8,6 +8,12 @@
  *
  *     queue ─▶ plan ─▶ journal ─▶ apply ─▶ publish ─▶ done
  *
+ * With an authority (authority.h) what was planned is offered to it before it is journalled, and
+ * planned again when others were first; what others did comes in by store_embedded_follow():
+ *
+ *     queue ─▶ plan ─▶ claim ─▶ journal ─▶ apply ─▶ publish ─▶ done
+ *                                inbox ─▶ decode ─▶ journal ─▶ apply ─▶ publish
+ *
  * Lifetime: process. Control thread only.
  */
 #ifndef CLUSTER_STORE_EMBEDDED_H
@@ -15,8 +21,10 @@
 
 #include "cluster/store_port.h"
 #include "gatewayd/core/mailbox.h"
+#include "conf/base/arena.h"
 #include "gatewayd/policy/credentials.h"
 
+struct authority;
 struct state_dir;
 struct scribe;
 struct store_embedded;
@@ -44,6 +52,8 @@ struct store_embedded_settings {
     /* Ends what began with a revoked key; calls `done` after. */
     void (*end_key)(void *arg, struct key_handle handle, store_embedded_ended_fn *done,
                     void *done_arg);
+    /* What came in from elsewhere cannot be in force here: why; empty: it is again. */
+    void (*behind)(void *arg, struct text reason);
     /* How far loading is, a few words. */
     void (*starting)(void *arg, struct text what);
     void *arg;
@@ -70,6 +80,41 @@ struct scribe *store_embedded_scribe(struct store_embedded *e); /* for other slo
 
 /* Bytes that a crash tore off the journal and that were cut at start. */
 uint64_t store_embedded_cut(const struct store_embedded *e);
+
+/* ---- with an authority ---- */
+
+/* Before store_embedded_start. Outlives the store. */
+void store_embedded_set_authority(struct store_embedded *e, struct authority *a);
+
+/* An entry from elsewhere. Lifetime: from _new until it has been followed. */
+struct store_embedded_incoming {
+    struct list node;
+    struct entry_head head; /* texts and parts are in the arena */
+    struct text *parts;
+    size_t part_count;
+    size_t part_size;
+    struct arena arena;
+};
+struct store_embedded_incoming *store_embedded_incoming_new(const struct entry_head *head);
+void store_embedded_incoming_add(struct store_embedded_incoming *in, struct text part); /* copied */
+void store_embedded_incoming_free(struct store_embedded_incoming **in);
+
+/* Takes it, and takes it in when its turn comes. They come in the order of revisions; what is known
+ * here already is dropped; what does not follow what is here: authority's astray(). */
+void store_embedded_follow(struct store_embedded *e, struct store_embedded_incoming *in);
+
+/* The last entry that is written here. */
+struct entry_id store_embedded_id(const struct store_embedded *e);
+struct entry_id store_embedded_cluster(const struct store_embedded *e);
+
+/* Is the entry of this revision the one with this id, as far as is known here: taken in, on its way
+ * in, or offered to the authority just now? UNSURE: too old, or too new. */
+enum store_embedded_knows { STORE_EMBEDDED_UNSURE, STORE_EMBEDDED_KNOWN, STORE_EMBEDDED_OTHER };
+enum store_embedded_knows store_embedded_knows(const struct store_embedded *e, uint64_t revision,
+                                               const struct entry_id *id);
+
+/* What the authority says of whether it can be asked has changed. */
+void store_embedded_look(struct store_embedded *e);
 
 /* state.history and state.tombstones changed. */
 void store_embedded_set_keeping(struct store_embedded *e, size_t history, int64_t tombstones);

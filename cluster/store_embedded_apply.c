@@ -30,6 +30,10 @@ static bool apply_one(struct embedded_work *w)
         return true;
     }
     i -= w->consumer_count;
+    if (w->kind == WORK_FOLLOW && store_embedded_follow_apply(w)) {
+        w->applied--;
+        return true;
+    }
     if (i < w->commit->key_count) {
         store_embedded_keys_apply(w, i);
         return true;

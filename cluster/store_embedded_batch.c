@@ -134,8 +134,9 @@ static struct embedded_batch *batch_new(struct store_embedded *e)
     return batch;
 }
 
-static void batch_free(struct embedded_batch **batch)
+void store_embedded_batch_free(struct embedded_batch **batch)
 {
+    MEM_FREE(&(*batch)->claim);
     map_fini(&(*batch)->touched);
     arena_reset(&(*batch)->arena);
     MEM_FREE(&(*batch)->behind);
@@ -149,6 +150,7 @@ static void join(struct embedded_batch *batch, struct embedded_work *w)
     batch->is_alone |= is_alone(w) || (has_resources && has_people);
     batch->has_resources |= has_resources;
     batch->has_people |= has_people;
+    batch->is_following |= w->kind == WORK_FOLLOW;
     if (has_people && !batch->is_alone)
         touch_all(batch, w, false);
     list_add_last(&batch->works, &w->node);
@@ -182,6 +184,10 @@ static void answer(struct embedded_work *w, struct text behind)
 {
     struct store_embedded *e = w->store;
     fill_result(w, behind);
+    if (w->kind == WORK_FOLLOW) {
+        store_embedded_work_free(&w);
+        return;
+    }
     if (w->kind == WORK_UNDO)
         store_embedded_undo_ended(e, w->result.outcome == STORE_DONE);
     else if (w->kind == WORK_CONFIRM)
@@ -193,30 +199,69 @@ static void answer(struct embedded_work *w, struct text behind)
     store_embedded_work_free(&w);
 }
 
-static void refuse(struct embedded_work *w, const char *sentence)
+static void refuse(struct embedded_work *w, struct text sentence)
 {
     w->result.outcome = STORE_AWAY;
-    w->result.reason = text_of(sentence);
+    w->result.reason = arena_copy(&w->arena, sentence);
     answer(w, TEXT_EMPTY);
+}
+
+/* Why it cannot be done now; empty: it can. */
+static struct text refusal_of(const struct store_embedded *e, const struct embedded_work *w)
+{
+    if (e->is_stopping)
+        return TEXT_OF("This node is stopping.");
+    if (e->refusal != NULL)
+        return text_of(e->refusal);
+    if (e->authority == NULL || w->kind == WORK_REVOKE)
+        return TEXT_EMPTY;
+    return e->authority->type->refusal(e->authority);
 }
 
 void store_embedded_batch_refuse(struct store_embedded *e)
 {
     while (!list_is_empty(&e->queue)) {
         struct embedded_work *w = LIST_ITEM(e->queue.next, struct embedded_work, node);
+        struct text why = refusal_of(e, w);
+        if (text_is_empty(why))
+            return;
         list_remove(&w->node);
-        refuse(w, e->is_stopping ? "This node is stopping." : e->refusal);
+        refuse(w, why);
     }
+}
+
+void store_embedded_batch_rewind(struct store_embedded *e)
+{
+    store_embedded_advance(&e->next, e->now.resources);
+    e->next.revision = e->now.revision;
+    e->next.id = e->now.id;
+    e->next.config_tag = e->now.config_tag;
+}
+
+void store_embedded_batch_fail(struct store_embedded *e, enum store_outcome outcome,
+                               struct text reason)
+{
+    struct embedded_batch *batch = e->batch;
+    e->batch = NULL;
+    store_embedded_batch_rewind(e);
+    while (!list_is_empty(&batch->works)) {
+        struct embedded_work *w = LIST_ITEM(batch->works.next, struct embedded_work, node);
+        list_remove(&w->node);
+        w->result.outcome = outcome;
+        w->result.reason = arena_copy(&w->arena, reason);
+        answer(w, TEXT_EMPTY);
+    }
+    store_embedded_batch_free(&batch);
 }
 
 /* ---- after the journal ---- */
 
-static void settle_note(struct embedded_work *w)
+static void settle(struct embedded_work *w)
 {
-    bool was_undone = w->kind == WORK_UNDO;
-    history_settle(&w->store->history, was_undone ? w->undoes : w->confirm->revision,
-                   was_undone ? STORE_UNDONE : STORE_CONFIRMED);
     w->result.outcome = STORE_DONE;
+    if (w->settles != 0)
+        history_settle(&w->store->history, w->settles,
+                       w->settles_undone ? STORE_UNDONE : STORE_CONFIRMED);
 }
 
 /* Durable: it is in the history, and reads show it. */
@@ -228,10 +273,9 @@ static void take_in(struct embedded_batch *batch, struct embedded_work *w)
         return;
     }
     if (w->is_note) {
-        settle_note(w);
+        settle(w);
         return;
     }
-    w->result.outcome = STORE_DONE;
     store_embedded_advance(&e->now, w->after);
     e->now.revision = w->head.revision;
     e->now.id = w->head.id;
@@ -239,8 +283,11 @@ static void take_in(struct embedded_batch *batch, struct embedded_work *w)
         e->now.config_tag = w->tag;
     batch->revision = w->head.revision;
     history_add(&e->history, &w->head, w->confirm_until);
+    settle(w);
     if (w->undoes != 0)
         history_settle(&e->history, w->undoes, STORE_UNDONE);
+    if (w->kind == WORK_FOLLOW)
+        store_embedded_held_settle(w);
 }
 
 static void refuse_written(struct embedded_batch *batch, struct embedded_work *w)
@@ -297,13 +344,42 @@ static void publish(struct embedded_batch *batch)
                             batch);
 }
 
+/* Accepted elsewhere: it holds, whatever this node's disk says; the journal ends before it. */
+static void accept_unwritten(struct embedded_batch *batch)
+{
+    struct store_embedded *e = batch->store;
+    if (e->trouble == NULL)
+        log_error(&log_store,
+                  "the journal cannot be written: %s; what others accept is followed "
+                  "without it",
+                  batch->why == NULL ? "unknown" : batch->why);
+    e->trouble = "the journal cannot be written: this node's own copy of the state is old";
+    LIST_EACH (node, &batch->works) {
+        LIST_ITEM(node, struct embedded_work, node)->written = JOURNAL_DONE;
+    }
+}
+
+static bool is_all_written(const struct embedded_batch *batch)
+{
+    LIST_EACH (node, &batch->works) {
+        if (LIST_ITEM(node, struct embedded_work, node)->written != JOURNAL_DONE)
+            return false;
+    }
+    return true;
+}
+
 static void on_written(void *arg)
 {
     struct embedded_batch *batch = arg;
     struct store_embedded *e = batch->store;
     bool has_failed = false;
+    bool is_accepted = batch->claim != NULL || batch->is_following;
     e->is_writing = false;
     e->journal_size = batch->journal_size;
+    if (is_accepted && !is_all_written(batch))
+        accept_unwritten(batch);
+    else
+        e->trouble = NULL;
     LIST_EACH (node, &batch->works) {
         struct embedded_work *w = LIST_ITEM(node, struct embedded_work, node);
         if (w->written == JOURNAL_DONE) {
@@ -314,14 +390,11 @@ static void on_written(void *arg)
         }
     }
     if (has_failed) {
-        store_embedded_advance(&e->next, e->now.resources);
-        e->next.revision = e->now.revision;
-        e->next.id = e->now.id;
-        e->next.config_tag = e->now.config_tag;
+        store_embedded_batch_rewind(e);
         stop_writing(batch);
-    } else {
-        e->trouble = NULL;
     }
+    if (is_accepted)
+        store_embedded_claim_sync(e);
     publish(batch);
     store_embedded_undo_watch(e);
     store_embedded_batch_run(e);
@@ -344,13 +417,14 @@ static void write_batch(void *arg)
     struct journal *j = batch->store->journal;
     LIST_EACH (node, &batch->works) {
         struct embedded_work *w = LIST_ITEM(node, struct embedded_work, node);
-        const struct embedded_parts *parts = &w->parts;
-        w->written = w->is_note ? journal_append_note(j, parts->texts[0])
-                                : journal_append(j, &w->head, parts->texts, parts->count);
+        w->written = w->is_note ? journal_append_note(j, w->texts[0])
+                                : journal_append(j, &w->head, w->texts, w->text_count);
         if (w->written != JOURNAL_DONE)
             batch->why = journal_why(j);
     }
-    if (journal_sync(j) != JOURNAL_DONE) {
+    /* What is accepted elsewhere is not lost with this disk: it is made durable soon. */
+    bool is_accepted = batch->claim != NULL || batch->is_following;
+    if (!is_accepted && journal_sync(j) != JOURNAL_DONE) {
         batch->why = journal_why(j);
         doubt(batch);
     } else {
@@ -360,7 +434,7 @@ static void write_batch(void *arg)
     batch->journal_size = journal_size(j);
 }
 
-static void start_writing(struct store_embedded *e)
+void store_embedded_batch_write(struct store_embedded *e)
 {
     e->is_writing = true;
     scribe_job_init(&e->batch->job, write_batch, on_written, e->batch);
@@ -396,7 +470,7 @@ static bool finish_one(struct store_embedded *e)
         if (!batch->is_published || batch->ends_waiting > 0)
             continue; /* stopping: its hooks are still to come */
         list_remove(&batch->node);
-        batch_free(&batch);
+        store_embedded_batch_free(&batch);
         return true;
     }
     return false;
@@ -429,17 +503,49 @@ void store_embedded_batch_resume(struct embedded_work *w)
     store_embedded_batch_run(w->store);
 }
 
+static void start_writing(struct store_embedded *e)
+{
+    const struct embedded_work *first = LIST_ITEM(e->batch->works.next, struct embedded_work, node);
+    if (e->authority != NULL && !e->batch->is_following && !first->is_note)
+        store_embedded_claim_start(e);
+    else
+        store_embedded_batch_write(e);
+}
+
+/* What came from elsewhere goes first: what was planned here does not build on it. */
+static bool step_following(struct store_embedded *e)
+{
+    if (e->is_stopping || (e->batch != NULL && e->batch->is_following) ||
+        !store_embedded_follow_has_next(e))
+        return false;
+    if (e->batch != NULL)
+        store_embedded_claim_give_back(e);
+    e->planning = store_embedded_follow_next(e);
+    if (e->planning == NULL)
+        return false;
+    e->batch = batch_new(e);
+    return true;
+}
+
+static bool can_take_more(const struct store_embedded *e)
+{
+    return !list_is_empty(&e->queue) && !e->must_follow &&
+           (e->batch == NULL || !e->batch->is_following);
+}
+
 /* The next of the queue is planned, or what has been planned is written. */
 static bool step_filling(struct store_embedded *e)
 {
-    if (e->refusal != NULL || e->is_stopping)
+    if (e->authority != NULL && step_following(e))
+        return true;
+    if (e->batch == NULL || !e->batch->is_following)
         store_embedded_batch_refuse(e);
     if (e->batch == NULL) {
-        if (list_is_empty(&e->queue))
+        if (!can_take_more(e))
             return false;
         e->batch = batch_new(e);
     }
-    if (!list_is_empty(&e->queue)) {
+    if (can_take_more(e)) {
         struct embedded_work *w = LIST_ITEM(e->queue.next, struct embedded_work, node);
         if (can_join(e->batch, w)) {
             list_remove(&w->node);
@@ -450,7 +556,7 @@ static bool step_filling(struct store_embedded *e)
     if (e->batch->count > 0)
         start_writing(e);
     else
-        batch_free(&e->batch);
+        store_embedded_batch_free(&e->batch);
     return false;
 }
 
@@ -474,7 +580,7 @@ static bool on_slice(void *arg)
     struct store_embedded *e = arg;
     if (finish_one(e))
         return true;
-    if (e->is_writing || e->is_gathering)
+    if (e->is_writing || e->is_gathering || e->is_claiming)
         return false;
     if (e->planning != NULL)
         return step_planning(e);
@@ -510,6 +616,6 @@ void store_embedded_batch_fini(struct store_embedded *e)
         struct embedded_batch *batch = LIST_ITEM(node, struct embedded_batch, node);
         MUST(list_is_empty(&batch->works));
         list_remove(&batch->node);
-        batch_free(&batch);
+        store_embedded_batch_free(&batch);
     }
 }

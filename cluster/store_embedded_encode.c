@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cluster/store_embedded_private.h"
+#include "conf/base/digest.h"
 #include "conf/base/mem.h"
 
 #define AUTHOR_UNKNOWN "unknown"
@@ -25,12 +26,15 @@ struct builder *store_embedded_encode_room(struct embedded_parts *parts)
     return b;
 }
 
-void store_embedded_encode_finish(struct embedded_parts *parts)
+void store_embedded_encode_finish(struct embedded_work *w)
 {
+    struct embedded_parts *parts = &w->parts;
     MUST(parts->texts == NULL);
     parts->texts = mem_new_array(parts->count, sizeof(*parts->texts));
     for (size_t i = 0; i < parts->count; i++)
         parts->texts[i] = builder_text(&parts->builders[i]);
+    w->texts = parts->texts;
+    w->text_count = parts->count;
 }
 
 void store_embedded_encode_free(struct embedded_parts *parts)
@@ -207,7 +211,7 @@ enum embedded_step store_embedded_encode_head(struct embedded_work *w)
     struct text author = text_first(w->commit->author, ENTRY_AUTHOR_MAX);
     w->head.author = text_is_empty(author) ? TEXT_OF(AUTHOR_UNKNOWN) : author;
     w->head.summary = summarise(w);
-    store_embedded_encode_finish(&w->parts);
+    store_embedded_encode_finish(w);
     if (w->after != w->before || w->consumer_count > 0)
         next->config_tag = w->tag;
     store_embedded_advance(next, w->after);
@@ -215,4 +219,26 @@ enum embedded_step store_embedded_encode_head(struct embedded_work *w)
     next->id = w->head.id;
     w->result.tag = w->tag;
     return STEP_NEXT;
+}
+
+void store_embedded_encode_settled(struct embedded_work *w, struct text author)
+{
+    struct store_embedded *e = w->store;
+    w->now = store_embedded_wall(e);
+    digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
+    w->tag = store_tag_of(&w->head.id);
+    w->head.revision = e->next.revision + 1;
+    w->head.prev = e->next.id;
+    w->head.time_ms = w->now;
+    author = text_first(author, ENTRY_AUTHOR_MAX);
+    w->head.author = text_is_empty(author) ? TEXT_OF(AUTHOR_UNKNOWN) : author;
+    w->head.summary =
+        arena_print(&w->arena, "revision %llu %s", (unsigned long long)w->settles,
+                    w->settles_undone ? "was not confirmed; nothing to undo" : "confirmed");
+    resources_unref(&w->before);
+    w->before = resources_ref(e->next.resources);
+    resources_unref(&w->after);
+    w->after = resources_ref(e->next.resources);
+    e->next.revision = w->head.revision;
+    e->next.id = w->head.id;
 }

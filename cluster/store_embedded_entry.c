@@ -70,6 +70,7 @@ static void add_item(struct entry_reading *r, const struct item *item)
     case ITEM_CONFIRMED:
     case ITEM_CONFIG:
     case ITEM_REVOKED:
+    case ITEM_UNKNOWN:
         break;
     }
 }

@@ -185,6 +185,15 @@ static void on_ended(void *arg)
     store_embedded_batch_run(batch->store);
 }
 
+void store_embedded_keys_end(struct embedded_batch *batch, struct key_handle handle)
+{
+    struct store_embedded *e = batch->store;
+    if (e->settings.end_key == NULL || e->is_stopping)
+        return;
+    batch->ends_waiting++;
+    e->settings.end_key(e->settings.arg, handle, on_ended, batch);
+}
+
 void store_embedded_keys_apply(struct embedded_work *w, size_t i)
 {
     struct store_embedded *e = w->store;
@@ -203,11 +212,8 @@ void store_embedded_keys_apply(struct embedded_work *w, size_t i)
             credentials_set_scopes(c, item.key.id, w->commit->keys[i].scopes, item.key.stamp);
         break;
     case ITEM_KEY_REVOKE:
-        if (credentials_revoke(c, item.key.id, w->now, w->tag, &handle) &&
-            e->settings.end_key != NULL && !e->is_stopping) {
-            e->batch->ends_waiting++;
-            e->settings.end_key(e->settings.arg, handle, on_ended, e->batch);
-        }
+        if (credentials_revoke(c, item.key.id, w->now, w->tag, &handle))
+            store_embedded_keys_end(e->batch, handle);
         store_embedded_revoked_share(e, &item.key.digest);
         break;
     case ITEM_KEY_STATE:

@@ -115,74 +115,20 @@ static bool load_resource(struct embedded_loading *l, const struct item_resource
     return true;
 }
 
-/* The keys of a consumer that was removed are kept under its name. */
-static void add_key_of_nobody(struct embedded_loading *l, const struct credentials_key *key)
-{
-    struct credentials *c = l->e->settings.credentials;
-    struct text json = arena_print(&l->arena, "{\"name\":\"%.*s\"}", TEXT_ARGS(key->consumer));
-    struct problems ps;
-    problems_init(&ps);
-    struct resource *r = resource_parse(RESOURCE_CONSUMER, json, &lenient_checks, &ps);
-    problems_fini(&ps);
-    if (r == NULL)
-        return;
-    credentials_put_consumer(c, r, 0);
-    MUST(credentials_add_key(c, key) == CREDENTIALS_KEY_ADDED);
-    credentials_remove_consumer(c, r->name);
-    resource_unref(&r);
-}
-
-static void add_key(struct embedded_loading *l, const struct credentials_key *key)
-{
-    enum credentials_added added = store_embedded_revoked_add_key(l->e, key);
-    if (added != CREDENTIALS_KEY_NO_CONSUMER)
-        return;
-    /* An active key without a consumer can only be one whose consumer was made after the base:
-     * both come again. */
-    bool is_over = key->expires_at != 0 && key->expires_at <= store_embedded_wall(l->e);
-    if (key->state == KEY_REVOKED || is_over)
-        add_key_of_nobody(l, key);
-}
-
-static void revoke(struct embedded_loading *l, const struct credentials_key *key)
-{
-    struct credentials *c = l->e->settings.credentials;
-    struct credentials_key known;
-    if (!credentials_get_key_by_digest(c, &key->digest, &known))
-        add_key(l, key);
-    else
-        credentials_revoke(c, known.id, key->revoked_at, key->stamp, NULL);
-    store_embedded_revoked_share(l->e, &key->digest);
-}
-
-static void load_key(struct embedded_loading *l, struct item_key *item)
-{
-    struct credentials *c = l->e->settings.credentials;
-    struct credentials_key *key = &item->key;
-    switch (item->change) {
-    case ITEM_KEY_STATE:
-    case ITEM_KEY_ADD:
-        add_key(l, key);
-        break;
-    case ITEM_KEY_CHANGE:
-        credentials_set_expiry(c, key->id, key->expires_at, key->stamp);
-        credentials_set_scopes(c, key->id, key->scopes, key->stamp);
-        break;
-    case ITEM_KEY_REVOKE:
-        revoke(l, key);
-        break;
-    }
-}
-
 static bool load_item(struct embedded_loading *l, struct item *item)
 {
+    /* A newer version can be a member beside this one only where the history is shared. */
+    if (item->is_newer && l->e->authority == NULL)
+        return refuse(l, "an item that a newer gatewayd wrote");
     switch (item->kind) {
+    case ITEM_UNKNOWN:
+        return true;
     case ITEM_RESOURCE:
         if (item->resource.revision == 0)
             l->e->now.config_tag = store_tag_of(&l->head.id);
         return load_resource(l, &item->resource);
     case ITEM_KEY:
-        load_key(l, &item->key);
+        store_embedded_items_key(l->e, &item->key, NULL);
         return true;
     case ITEM_CONFIRM:
         l->confirm_until = item->confirm_until;
@@ -201,7 +147,7 @@ static bool load_item(struct embedded_loading *l, struct item *item)
         l->e->now.config_tag = item->config_tag;
         return true;
     }
-    return refuse(l, "an item of an unknown kind");
+    return true;
 }
 
 /* Of entries older than the checkpoint only what the list of revisions shows is wanted. */

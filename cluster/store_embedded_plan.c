@@ -137,7 +137,8 @@ static enum embedded_step plan_resource(struct embedded_work *w, const struct st
 
 /* ---- consumers ---- */
 
-static void add_difference(struct embedded_work *w, struct resource *before, struct resource *after)
+void store_embedded_plan_difference(struct embedded_work *w, struct resource *before,
+                                    struct resource *after)
 {
     if (w->consumer_count == w->consumer_size) {
         w->consumer_size = w->consumer_size == 0 ? 8 : w->consumer_size * 2;
@@ -167,7 +168,7 @@ static enum embedded_step remove_consumer(struct embedded_work *w, struct text n
         }
         return STEP_AGAIN;
     }
-    add_difference(w, store_embedded_consumer(e, name), NULL);
+    store_embedded_plan_difference(w, store_embedded_consumer(e, name), NULL);
     return STEP_AGAIN;
 }
 
@@ -192,7 +193,7 @@ static enum embedded_step put_consumer(struct embedded_work *w, const struct sto
     if (r != NULL && (consumer == NULL || !is_same_set(w, consumer, r))) {
         if (consumer != NULL && before == NULL)
             before = store_embedded_consumer(w->store, change->name);
-        add_difference(w, before, r);
+        store_embedded_plan_difference(w, before, r);
         return STEP_AGAIN;
     }
     if (r != NULL && consumer != NULL)
@@ -260,7 +261,7 @@ static bool has_plan(const struct resource *r, struct text plan)
 }
 
 /* As many as there will be after this commit. */
-static size_t count_plan_users(void *arg, struct text plan)
+size_t store_embedded_plan_users(void *arg, struct text plan)
 {
     const struct embedded_work *w = arg;
     size_t users = credentials_plan_users(w->store->settings.credentials, plan);
@@ -275,7 +276,7 @@ enum embedded_step store_embedded_plan_seal(struct embedded_work *w)
 {
     if (w->result.name_count > 0)
         return store_embedded_work_end(w, STORE_REFERRED);
-    struct resources_outside outside = { count_plan_users, w };
+    struct resources_outside outside = { store_embedded_plan_users, w };
     struct resources *sealed;
     if (!resources_draft_seal(&w->draft, &outside, &w->problems, &sealed))
         return store_embedded_work_end(w, STORE_PROBLEMS);

@@ -5,6 +5,7 @@
 #ifndef CLUSTER_STORE_EMBEDDED_PRIVATE_H
 #define CLUSTER_STORE_EMBEDDED_PRIVATE_H
 
+#include "cluster/authority.h"
 #include "cluster/history.h"
 #include "cluster/item.h"
 #include "cluster/journal.h"
@@ -20,7 +21,7 @@
 /* ---- one commit on its way --------------------------------------------------------------------
  * Lifetime: from its call to its done. */
 
-enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO, WORK_REVOKE };
+enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO, WORK_REVOKE, WORK_FOLLOW };
 
 /* AGAIN: more of the same phase; NEXT: it is over; WAIT: goes on from a scribe's job; END: the
  * outcome is known and nothing is to be written. */
@@ -58,8 +59,10 @@ struct embedded_work {
     struct list node;
     struct store_embedded *store;
     enum embedded_work_kind kind;
-    struct store_commit *commit; /* of WORK_COMMIT and WORK_UNDO */
-    struct store_commit own;     /* what a restore or an undo became */
+    struct store_commit *asked;               /* WORK_COMMIT: as it came */
+    struct store_commit *commit;              /* what is planned: `asked`, or `own` */
+    struct store_commit own;                  /* what a restore or an undo became; else empty */
+    struct store_embedded_incoming *incoming; /* WORK_FOLLOW; owned */
     struct store_confirm *confirm;
     struct store_revoke *revoke;
     struct arena arena;
@@ -89,12 +92,19 @@ struct embedded_work {
     bool is_note; /* parts hold a note, no entry */
     struct entry_head head;
     struct embedded_parts parts;
+    const struct text *texts; /* what is written: of `parts`, or of what came in */
+    size_t text_count;
     int64_t confirm_until;
+    uint64_t settles; /* the entry that this one, or a note, confirms or says to be undone */
+    bool settles_undone;
     enum journal_result written;
     bool is_unknown; /* written, but not known to be durable */
 
     /* applying */
     size_t applied; /* see store_embedded_apply.c */
+    size_t part;    /* WORK_FOLLOW: the part at hand, and what is left of it */
+    struct text rest;
+    struct text held; /* WORK_FOLLOW: why its resources cannot be in force here; empty: they can */
     bool is_applied;
 
     struct store_result result;
@@ -119,8 +129,10 @@ struct embedded_batch {
     const char *why;   /* of the journal's failure; static */
     bool is_broken;    /* the journal takes no more */
     uint64_t journal_size;
+    bool is_following; /* its one work is an entry from elsewhere */
     bool is_published;
     bool is_applied;
+    struct authority_entry *claim; /* of its works; NULL: not claimed */
     size_t ends_waiting;
     char *behind; /* why it is not in force */
 };
@@ -134,6 +146,7 @@ struct embedded_head {
 };
 
 struct embedded_compaction;
+struct embedded_held;
 struct embedded_loading;
 
 struct store_embedded {
@@ -169,6 +182,17 @@ struct store_embedded {
     struct loop_slice tidy_slice;
     uint64_t tidy_key; /* how far the look at tombstones is */
 
+    /* with an authority */
+    struct authority *authority; /* NULL: the journal is it */
+    struct list inbox;           /* store_embedded_incoming, in the order of revisions */
+    bool is_claiming;            /* the batch is with the authority */
+    bool must_follow;            /* others were first: nothing is claimed before they came in */
+    struct loop_timer follow_timer;
+    struct loop_timer sync_timer;
+    struct scribe_job sync_job;
+    bool is_syncing;
+    struct embedded_held *held; /* what cannot be in force here; NULL: nothing */
+
     struct embedded_compaction *compaction; /* NULL: none */
     struct loop_slice compact_slice;
     uint64_t journal_size;       /* after the last write */
@@ -200,7 +224,44 @@ enum embedded_step store_embedded_work_step(struct embedded_work *w);
 enum embedded_step store_embedded_work_end(struct embedded_work *w, enum store_outcome outcome);
 enum embedded_step store_embedded_work_refer(struct embedded_work *w, struct text name);
 
+/* The same asked for again, to be planned on what is there now; the old one is gone. */
+struct embedded_work *store_embedded_work_again(struct embedded_work **w);
+
+/* store_embedded_claim.c: batches before they are written, where there is an authority. */
+void store_embedded_claim_init(struct store_embedded *e);
+void store_embedded_claim_stop(struct store_embedded *e);
+void store_embedded_claim_start(struct store_embedded *e);
+void store_embedded_claim_give_back(struct store_embedded *e); /* the batch is planned anew */
+void store_embedded_claim_sync(struct store_embedded *e);      /* the journal, soon */
+
+/* store_embedded_follow.c: entries from elsewhere. */
+void store_embedded_follow_init(struct store_embedded *e);
+void store_embedded_follow_fini(struct store_embedded *e);
+/* The next one of the inbox, to be planned; NULL: there is none, or it goes astray. */
+struct embedded_work *store_embedded_follow_next(struct store_embedded *e);
+bool store_embedded_follow_has_next(struct store_embedded *e); /* drops what is known */
+enum embedded_step store_embedded_follow_step(struct embedded_work *w);
+bool store_embedded_follow_apply(struct embedded_work *w); /* one item's keys; false: no more */
+void store_embedded_follow_free(struct store_embedded_incoming **in);
+
+/* store_embedded_held.c: what came in and cannot be in force here. */
+/* Puts what was held back into the draft of a work that follows; false: it cannot be. */
+bool store_embedded_held_try(struct embedded_work *w);
+/* The work's resources are taken in: those of it are held back too, or nothing is any more. */
+void store_embedded_held_settle(struct embedded_work *w);
+void store_embedded_held_free(struct embedded_held **h);
+
+/* store_embedded_items.c: what is known of a key, into the table; may come twice. Ends what began
+ * with it when `batch` is not NULL. */
+void store_embedded_items_key(struct store_embedded *e, const struct item_key *item,
+                              struct embedded_batch *batch);
+
 /* store_embedded_plan.c: resources and consumers of a commit. */
+/* Of a consumer; takes both counts, either may be NULL. */
+void store_embedded_plan_difference(struct embedded_work *w, struct resource *before,
+                                    struct resource *after);
+/* For resources_outside: as many as there will be after the work `arg`. */
+size_t store_embedded_plan_users(void *arg, struct text plan);
 enum embedded_step store_embedded_plan_changes(struct embedded_work *w);
 enum embedded_step store_embedded_plan_removals(struct embedded_work *w);
 enum embedded_step store_embedded_plan_seal(struct embedded_work *w);
@@ -211,14 +272,18 @@ enum embedded_step store_embedded_keys_check(struct embedded_work *w);
 /* What becomes of key change `i`; false: nothing. Texts as in the table and the commit. */
 bool store_embedded_keys_record(struct embedded_work *w, size_t i, struct item_key *out);
 void store_embedded_keys_apply(struct embedded_work *w, size_t i);
+/* Ends what began with the key; the batch is not answered before. */
+void store_embedded_keys_end(struct embedded_batch *batch, struct key_handle handle);
 
 /* store_embedded_encode.c: the items of a planned commit, and its head. */
 enum embedded_step store_embedded_encode_resources(struct embedded_work *w);
 enum embedded_step store_embedded_encode_consumers(struct embedded_work *w);
 enum embedded_step store_embedded_encode_keys(struct embedded_work *w);
 enum embedded_step store_embedded_encode_head(struct embedded_work *w);
+/* The head of an entry that changes nothing but what became of another. */
+void store_embedded_encode_settled(struct embedded_work *w, struct text author);
 struct builder *store_embedded_encode_room(struct embedded_parts *parts);
-void store_embedded_encode_finish(struct embedded_parts *parts);
+void store_embedded_encode_finish(struct embedded_work *w);
 void store_embedded_encode_free(struct embedded_parts *parts);
 
 /* store_embedded_care.c: tombstones past their time. */
@@ -232,6 +297,12 @@ void store_embedded_batch_fini(struct store_embedded *e);
 void store_embedded_batch_run(struct store_embedded *e); /* there may be something to do */
 bool store_embedded_batch_is_idle(const struct store_embedded *e);
 void store_embedded_batch_refuse(struct store_embedded *e); /* all that waits */
+void store_embedded_batch_write(struct store_embedded *e);  /* the batch, by the scribe */
+/* One outcome for all of the batch, which is gone then. */
+void store_embedded_batch_fail(struct store_embedded *e, enum store_outcome outcome,
+                               struct text reason);
+void store_embedded_batch_free(struct embedded_batch **batch);
+void store_embedded_batch_rewind(struct store_embedded *e); /* what comes builds on what is */
 void store_embedded_batch_resume(struct embedded_work *w);  /* after STEP_WAIT */
 
 /* store_embedded_apply.c: true if there is more. */

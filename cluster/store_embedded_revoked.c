@@ -206,17 +206,10 @@ enum embedded_step store_embedded_revoked_plan(struct embedded_work *w)
     if (news == 0)
         return store_embedded_work_end(w, STORE_UNCHANGED);
     MUST(w->parts.count == 1);
-    store_embedded_encode_finish(&w->parts);
+    store_embedded_encode_finish(w);
     w->is_note = true;
     w->is_planned = true;
     return STEP_AGAIN;
-}
-
-static void on_ended(void *arg)
-{
-    struct embedded_batch *batch = arg;
-    batch->ends_waiting--;
-    store_embedded_batch_run(batch->store);
 }
 
 void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded_work *w)
@@ -229,11 +222,8 @@ void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded
         struct credentials_key key = key_of(w, r);
         struct key_handle handle;
         remember(e, &key.digest);
-        if (store_embedded_revoked_apply(e, &key, &handle) && e->settings.end_key != NULL &&
-            !e->is_stopping) {
-            batch->ends_waiting++;
-            e->settings.end_key(e->settings.arg, handle, on_ended, batch);
-        }
+        if (store_embedded_revoked_apply(e, &key, &handle))
+            store_embedded_keys_end(batch, handle);
     }
     w->result.outcome = STORE_DONE;
 }

@@ -312,9 +312,14 @@ enum embedded_step store_embedded_undo_confirm(struct embedded_work *w)
                          .confirmed = { .revision = revision,
                                         .was_undone = w->kind == WORK_UNDO } };
     item_print(&note, store_embedded_encode_room(&w->parts));
-    store_embedded_encode_finish(&w->parts);
-    w->is_note = true;
+    store_embedded_encode_finish(w);
+    w->settles = revision;
+    w->settles_undone = w->kind == WORK_UNDO;
     w->is_planned = true;
+    /* Others have to know: it is an entry then. */
+    w->is_note = w->store->authority == NULL;
+    if (!w->is_note)
+        store_embedded_encode_settled(w, w->kind == WORK_UNDO ? w->own.author : w->confirm->author);
     return STEP_AGAIN;
 }
 

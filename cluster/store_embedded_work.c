@@ -15,6 +15,7 @@ struct embedded_work *store_embedded_work_new(struct store_embedded *e,
     list_init(&w->node);
     w->store = e;
     w->kind = kind;
+    w->commit = &w->own;
     arena_init(&w->arena, SIZE_MAX);
     map_init(&w->seen);
     problems_init(&w->problems);
@@ -45,9 +46,25 @@ void store_embedded_work_free(struct embedded_work **at)
     problems_fini(&w->problems);
     store_embedded_undo_free(&w->gather);
     store_embedded_encode_free(&w->parts);
+    store_embedded_follow_free(&w->incoming);
     free_own(w);
     arena_reset(&w->arena);
     MEM_FREE(at);
+}
+
+struct embedded_work *store_embedded_work_again(struct embedded_work **at)
+{
+    struct embedded_work *old = *at;
+    struct embedded_work *w = store_embedded_work_new(old->store, old->kind);
+    w->asked = old->asked;
+    w->confirm = old->confirm;
+    w->undoes = old->undoes;
+    if (w->asked != NULL)
+        w->commit = w->asked;
+    if (w->kind == WORK_UNDO)
+        w->own.author = old->own.author;
+    store_embedded_work_free(at);
+    return w;
 }
 
 enum embedded_step store_embedded_work_end(struct embedded_work *w, enum store_outcome outcome)
@@ -66,6 +83,17 @@ enum embedded_step store_embedded_work_refer(struct embedded_work *w, struct tex
 
 /* ---- phases ---- */
 
+static bool changes_resources(const struct store_commit *commit)
+{
+    if (commit->replaces_all || commit->restores != 0)
+        return true;
+    for (size_t i = 0; i < commit->change_count; i++) {
+        if (commit->changes[i].kind != RESOURCE_CONSUMER)
+            return true;
+    }
+    return false;
+}
+
 static enum embedded_step begin(struct embedded_work *w)
 {
     struct store_embedded *e = w->store;
@@ -73,6 +101,12 @@ static enum embedded_step begin(struct embedded_work *w)
     digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
     w->tag = store_tag_of(&w->head.id);
     w->before = resources_ref(e->next.resources);
+    if (e->held != NULL && changes_resources(w->commit)) {
+        w->result.reason =
+            TEXT_OF("This node cannot put in force what others set (see its status): "
+                    "change resources on another node.");
+        return store_embedded_work_end(w, STORE_AWAY);
+    }
     return STEP_NEXT;
 }
 
@@ -124,6 +158,8 @@ enum embedded_step store_embedded_work_step(struct embedded_work *w)
         return store_embedded_undo_confirm(w);
     if (w->kind == WORK_REVOKE)
         return store_embedded_revoked_plan(w);
+    if (w->kind == WORK_FOLLOW)
+        return store_embedded_follow_step(w);
     enum embedded_step step = commit_phases[w->phase](w);
     if (step != STEP_NEXT)
         return step;

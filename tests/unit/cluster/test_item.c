@@ -113,13 +113,21 @@ static void half_an_item_is_none(void **state)
     }
 }
 
-static void an_unknown_kind_is_none(void **state)
+/* A newer version's: kinds, changes of keys, and more behind what is known. */
+static void what_is_newer_is_passed_over(void **state)
 {
-    struct text bytes = TEXT_OF("\x63\0\0\0\0");
+    struct text bytes = TEXT_OF("\x63\3\0\0\0abc\3\x9\0\0\0\1\2\3\4\5\6\7\x8+");
     struct item read;
     bool is_bad;
+    assert_true(item_next(&bytes, &arena, &read, &is_bad));
+    assert_int_equal(read.kind, ITEM_UNKNOWN);
+    assert_true(read.is_newer);
+    assert_true(item_next(&bytes, &arena, &read, &is_bad));
+    assert_int_equal(read.kind, ITEM_CONFIRM);
+    assert_int_equal(read.confirm_until, 0x0807060504030201);
+    assert_true(read.is_newer);
     assert_false(item_next(&bytes, &arena, &read, &is_bad));
-    assert_true(is_bad);
+    assert_false(is_bad);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -127,8 +135,9 @@ static void an_unknown_kind_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(resources_come_back),  TEST(keys_come_back),          TEST(small_items_come_back),
-        TEST(half_an_item_is_none), TEST(an_unknown_kind_is_none),
+        TEST(resources_come_back),          TEST(keys_come_back),
+        TEST(small_items_come_back),        TEST(half_an_item_is_none),
+        TEST(what_is_newer_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
