@@ -86,7 +86,7 @@ def test_errors_all_at_once_and_nothing_applied(node):
     assert answer.status == 422
     found = [e["pointer"] for e in answer.json["errors"]]
     assert set(found) == {"/plans/1", "/routes/0/colour", "/routes/0/upstream", "/routes/1/upstream",
-                          "/consumers/0", "/consumers/1"}
+                          "/consumers/0/plan", "/consumers/1"}
     assert node.status()["revision"] == before
     dangling = call(node, "PUT", "/v1/config", {"routes": [{"name": "x", "upstream": "none"}]})
     assert dangling.status == 422
