@@ -8,6 +8,10 @@
 #include "gatewayd/control_private.h"
 #include "gatewayd/notify.h"
 
+/* Before the end of the window nobody new is let in, so that those in the queues can be answered.
+ */
+#define LAST_CALL_MS 300
+
 /* ---- draining ------------------------------------------------------------------------------- */
 
 bool control_is_draining(const struct control *c)
@@ -89,23 +93,42 @@ static void on_worker_ended(void *arg)
     struct control *c = arg;
 
     MUST(c->workers_running > 0);
-    if (--c->workers_running == 0)
-        loop_stop(c->loop);
+    if (--c->workers_running > 0)
+        return;
+    loop_timer_stop(&c->last_call);
+    loop_stop(c->loop);
+}
+
+/* Nobody new comes in; the workers take what has come, and end. */
+static void call_last(void *arg)
+{
+    struct control *c = arg;
+
+    if (c->is_ending)
+        return;
+    c->is_ending = true;
+    listen_table_hold_handshakes(&c->listeners);
+    for (unsigned i = 0; i < c->worker_count; i++)
+        worker_end(c->workers[i]);
 }
 
 void control_quit(struct control *c, int status)
 {
+    int64_t window = c->node->timeouts.drain;
+
     if (c->is_quitting)
         return;
     c->is_quitting = true;
     c->is_draining = true;
     c->exit_status = status;
     log_info(&c->log, "draining: at most %lld ms for what is in flight, then the end",
-             (long long)c->node->timeouts.drain);
+             (long long)window);
     notify_send("STOPPING=1");
     control_publish_stop(c);
     for (unsigned i = 0; i < c->worker_count; i++)
-        worker_quit(c->workers[i], c->node->timeouts.drain, on_worker_ended, c);
+        worker_quit(c->workers[i], window, on_worker_ended, c);
+    loop_timer_init(&c->last_call, c->loop, call_last, c);
+    loop_timer_start(&c->last_call, window > LAST_CALL_MS ? (uint64_t)window - LAST_CALL_MS : 0);
     control_end_if_quiet(c);
 }
 
@@ -113,9 +136,7 @@ void control_end_if_quiet(struct control *c)
 {
     if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0)
         return;
-    c->is_ending = true;
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_end(c->workers[i]);
+    call_last(c);
 }
 
 /* ---- keys ----------------------------------------------------------------------------------- */

@@ -15,6 +15,10 @@
 #define BUFFERS_IDLE 512
 #define CARE_MS      5000
 
+/* How long handshakes that have begun are waited for at the end, and clients that still send. */
+#define LAST_CALL_MS 100
+#define LINGER_MS    1000
+
 /* ---- connections ---------------------------------------------------------------------------- */
 
 static void stop_if_done(struct worker *w);
@@ -90,11 +94,11 @@ static void start_listener(struct worker *w, struct worker_listener *l)
                               on_accepted, l);
 }
 
-static void stop_accepting(struct worker *w)
+static void finish_accepting(struct worker *w)
 {
     for (size_t i = 0; i < w->listener_count; i++) {
         for (unsigned n = 0; n < w->listeners[i].acceptor_count; n++)
-            listen_acceptor_stop(&w->listeners[i].acceptors[n]);
+            listen_acceptor_finish(&w->listeners[i].acceptors[n]);
     }
     w->is_accepting = false;
 }
@@ -119,6 +123,7 @@ static void stop_if_done(struct worker *w)
     if (!w->is_ending || !is_quiet(w))
         return;
     loop_timer_stop(&w->window);
+    loop_timer_stop(&w->last_call);
     loop_timer_stop(&w->care);
     loop_stop(w->loop);
 }
@@ -129,7 +134,7 @@ static void on_window(void *arg)
     struct worker *w = arg;
 
     w->is_ending = true;
-    stop_accepting(w);
+    finish_accepting(w);
     worker_close_proxies(w);
     h1_server_close_idle(&w->server);
     w->exchanges.is_stopping = true;
@@ -153,11 +158,13 @@ static void quit(struct worker *w, int64_t window_ms)
     loop_timer_start(&w->window, (uint64_t)window_ms);
 }
 
-/* No worker has anything left, so none is needed for what still comes to its socket. */
-static void end(struct worker *w)
+/* No handshake begins any more, and those that had begun are over: what is queued is the last. */
+static void on_last_call(void *arg)
 {
+    struct worker *w = arg;
+
     w->is_ending = true;
-    stop_accepting(w);
+    finish_accepting(w);
     stop_if_done(w);
 }
 
@@ -180,7 +187,7 @@ static void *run(void *arg)
     loop_measure(w->loop, LOOP_WORKER);
     pthread_setname_np(pthread_self(), w->name);
     loop_run(w->loop);
-    socket_stop_lingering();
+    socket_finish_lingering(w->loop, LINGER_MS);
     /* Idle connections to upstreams hold targets, buffers and burials. */
     up_pool_free(&w->exchanges.ups);
     loop_run_once(w->loop, false);
@@ -286,6 +293,7 @@ struct worker *worker_new(const struct worker_settings *settings)
     init_exchanges(w);
     loop_timer_init(&w->care, w->loop, on_care, w);
     loop_timer_init(&w->window, w->loop, on_window, w);
+    loop_timer_init(&w->last_call, w->loop, on_last_call, w);
     w->listener_count = w->node->listeners.count;
     w->listeners = mem_new_array(w->listener_count, sizeof(w->listeners[0]));
     for (size_t i = 0; i < w->listener_count; i++)
@@ -422,7 +430,8 @@ static void obey(struct worker *w, struct worker_mail *m)
         quit(w, m->window_ms);
         return;
     case ORDER_END:
-        end(w);
+        if (!w->is_ending)
+            loop_timer_start(&w->last_call, LAST_CALL_MS);
         return;
     case ORDER_END_KEY:
         exchanges_end_key(&w->exchanges, m->key);

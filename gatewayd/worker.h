@@ -65,9 +65,9 @@ void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
  * thread is about to end, join it. */
 void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg);
 
-/* Accepts no more and ends as soon as nothing is left. Workers share their addresses: it is said to
- * all of them, once none has a connection, or what comes to the socket of one that ended first
- * would wait for nobody. After worker_quit. */
+/* Accepts what is queued, then no more, and ends as soon as nothing is left. Workers share their
+ * addresses: it is said to all of them, after listen_table_hold_handshakes, or what comes to the
+ * socket of one that ended first would wait for nobody. After worker_quit. */
 void worker_end(struct worker *w);
 
 /* Requests that wait for a bucket that is shared try again. Any thread. */

@@ -43,7 +43,8 @@ struct worker {
     _Atomic bool is_limited_posted;
     struct list proxies; /* connections whose PROXY header is awaited */
     struct loop_timer care;
-    struct loop_timer window; /* the end of a drain */
+    struct loop_timer window;    /* the end of a drain */
+    struct loop_timer last_call; /* until nobody can come to the queues any more */
     bool is_accepting;
     bool is_quitting; /* no longer ready; still accepting */
     bool is_ending;   /* ends when nothing is left */

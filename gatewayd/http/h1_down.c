@@ -10,10 +10,9 @@
  * no other request follows, most because they went away. */
 #define HALF_CLOSED_MS 5000
 
-/* What is read and dropped after an answer so that the connection can be kept, or so that the
- * answer is not lost to a reset. */
-#define SKIP_MAX   65536
-#define LINGER_MAX (1024 * 1024)
+/* What is read and dropped after an answer so that it is not lost to a reset. Clients that send
+ * all of a body before they read an answer are many. */
+#define LINGER_MAX (64 * 1024 * 1024)
 
 /* Pipelined requests that are answered one behind the other before others have their turn. What
  * one of them used is given back at the end of the loop's turn, so a flood must not be one turn. */
@@ -351,7 +350,7 @@ static void start_skip(struct h1_down *c)
 static bool can_skip(const struct h1_down_turn *t)
 {
     return t->reader.state == H1_READER_OPEN && t->reader.framing == BODY_LENGTH &&
-           t->reader.left <= SKIP_MAX && !t->wants_continue;
+           t->reader.left <= H1_DOWN_SKIP_MAX && !t->wants_continue;
 }
 
 /* Ends a connection whose answer went out whole: not so that a reset overtakes it. */

@@ -60,12 +60,22 @@ static bool is_body_uncertain(const struct h1_down_turn *t)
     return t->wants_continue && !h1_reader_has_ended(&t->reader);
 }
 
+/* More of the body is still to come than is read only to keep the connection, or nobody knows how
+ * much: the client is told at once, so that it can stop sending. */
+static bool is_body_long(const struct h1_down_turn *t)
+{
+    const struct h1_reader *r = &t->reader;
+
+    return !t->is_upgraded && r->state == H1_READER_OPEN &&
+           (r->framing != BODY_LENGTH || r->left > H1_DOWN_SKIP_MAX);
+}
+
 static bool must_close(const struct h1_down_turn *t, enum body_framing framing)
 {
     const struct h1_down *c = t->connection;
 
     return t->is_bad || framing == BODY_CLOSE || c->server->is_draining || c->is_half_closed ||
-           is_body_uncertain(t) || !t->down.head->keep_alive;
+           is_body_uncertain(t) || is_body_long(t) || !t->down.head->keep_alive;
 }
 
 static enum h1_connection choose_connection(const struct h1_down_turn *t, unsigned status)

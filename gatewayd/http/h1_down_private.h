@@ -10,6 +10,10 @@
 #include "gatewayd/http/h1_request.h"
 #include "gatewayd/http/h1_writer.h"
 
+/* What is read and dropped of a request's body after its answer so that the connection can be kept.
+ */
+#define H1_DOWN_SKIP_MAX 65536
+
 enum h1_down_state {
     H1_DOWN_HANDSHAKE,
     H1_DOWN_IDLE,

@@ -49,6 +49,13 @@ void listen_table_give(struct listen_table *t, struct text name, int fd);
 /* Those systemd passed ($LISTEN_FDS, $LISTEN_FDNAMES), once, at start. Returns how many. */
 unsigned listen_table_take_systemd(struct listen_table *t);
 
+/* No handshake begins any more on the descriptors that are ours alone, but those that have begun
+ * may end: so what is queued can be accepted to the last before the table is closed, where a queue
+ * that is closed resets everyone in it. A client that comes later tries again by itself, and finds
+ * the address closed or served by the next process. A unix socket's file goes. For good: not for
+ * descriptors that another process goes on with, so those that were given are left alone. */
+void listen_table_hold_handshakes(struct listen_table *t);
+
 struct listen_entry *listen_table_find(struct listen_table *t, struct text name);
 void listen_table_close(struct listen_table *t, struct listen_entry *entry);
 
@@ -92,8 +99,9 @@ struct listen_acceptor {
  * the budget's end accepting pauses (counted) and is tried again every 20 ms. */
 void listen_acceptor_start(struct listen_acceptor *a, struct loop *loop, int fd,
                            struct listen_budget *budget, listen_fn *fn, void *arg);
-void listen_acceptor_stop(struct listen_acceptor *a); /* idempotent; the descriptor stays open */
-void listen_acceptor_hold(struct listen_acceptor *a); /* and go on: */
+void listen_acceptor_finish(struct listen_acceptor *a); /* accepts all that is queued, and stops */
+void listen_acceptor_stop(struct listen_acceptor *a);   /* idempotent; the descriptor stays open */
+void listen_acceptor_hold(struct listen_acceptor *a);   /* and go on: */
 void listen_acceptor_resume(struct listen_acceptor *a);
 
 #endif

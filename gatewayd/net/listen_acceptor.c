@@ -92,6 +92,14 @@ void listen_acceptor_start(struct listen_acceptor *a, struct loop *loop, int fd,
     watch_or_not(a);
 }
 
+/* Bounded by what the kernel queues: new ones are refused by then, or never end. */
+void listen_acceptor_finish(struct listen_acceptor *a)
+{
+    for (unsigned i = 0; a->is_started && i < LISTEN_BACKLOG && accept_one(a); i++)
+        continue;
+    listen_acceptor_stop(a);
+}
+
 void listen_acceptor_stop(struct listen_acceptor *a)
 {
     if (!a->is_started)

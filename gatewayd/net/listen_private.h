@@ -7,6 +7,9 @@
 
 #include "gatewayd/net/listen.h"
 
+/* Connections that the kernel queues for one descriptor. */
+#define LISTEN_BACKLOG 4096
+
 /* False: all are in use. */
 MUST_USE bool listen_budget_try_take(struct listen_budget *b);
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,7 +16,6 @@
 #include "conf/base/mem.h"
 #include "gatewayd/net/listen_private.h"
 
-#define BACKLOG           4096
 #define USER_TIMEOUT_MS   30000
 #define KEEPALIVE_SECONDS 60
 #define FIRST_GIVEN_FD    3 /* sd_listen_fds(3) */
@@ -161,7 +161,7 @@ static int open_listening(const struct address *address)
     if (fd < 0)
         return -1;
     bool bound = is_unix(address) ? bind_unix(fd, address) : bind_tcp(fd, address);
-    if (bound && listen(fd, BACKLOG) == 0)
+    if (bound && listen(fd, LISTEN_BACKLOG) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -245,6 +245,36 @@ struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
         return NULL;
     }
     return e;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* Drops segments with SYN and without ACK. What is accepted inherits it and never sees one. A
+ * kernel that does not take it costs those who come at the very end a reset. */
+static void drop_syns(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct tcphdr, th_flags)),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = { .len = ARRAY_LENGTH(code), .filter = code };
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+void listen_table_hold_handshakes(struct listen_table *t)
+{
+    LIST_EACH (node, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (e->is_given)
+            continue;
+        if (is_unix(&e->address))
+            unlink(e->address.local.sun_path);
+        for (unsigned i = 0; i < e->count && !is_unix(&e->address); i++)
+            drop_syns(e->fds[i]);
+    }
 }
 
 /* ---- given descriptors ---------------------------------------------------------------------- */

@@ -96,9 +96,13 @@ MUST_USE enum io socket_start_tls_client(struct socket *s, struct tls_client *tl
 void socket_close(struct socket *s);
 
 /* For an answer to a peer that still sends (413, 431, 400 …): ends our side, reads and drops what
- * comes for at most two seconds and `max_bytes`, then closes, so that the answer is not lost to a
- * reset. The socket is closed for its owner at once. All queued output must have been written. */
+ * comes, then closes, so that the answer is not lost to a reset. Over when the peer ends its side
+ * or has sent nothing for two seconds, after thirty seconds, or `max_bytes`. The socket is closed
+ * for its owner at once. All queued output must have been written. */
 void socket_close_lingering(struct socket *s, size_t max_bytes);
+
+/* Runs the loop until nothing lingers on it any more, for at most `ms`: at the end of a thread. */
+void socket_finish_lingering(struct loop *loop, uint64_t ms);
 
 /* Closes at once what still lingers on this thread's loop: before the loop is freed. */
 void socket_stop_lingering(void);

@@ -11,19 +11,21 @@
 #include "conf/base/mem.h"
 #include "gatewayd/net/socket_private.h"
 
-#define LINGER_MS 2000
-#define MAX_COUNT 1024 /* per worker: a flood of refused senders is reset instead */
+#define SILENCE_MS 2000
+#define LINGER_MS  30000
+#define MAX_COUNT  1024 /* per worker: a flood of refused senders is reset instead */
 
 struct lingerer {
     struct list node;
     struct loop_watch watch;
     struct loop_timer timer;
-    size_t left; /* bytes to drop yet */
+    uint64_t until_ms; /* the end, on the loop's clock */
+    size_t left;       /* bytes to drop yet */
 };
 
 static __thread struct list lingerers;
 static __thread unsigned lingerer_count;
-static __thread char dropped[16384];
+static __thread char dropped[65536];
 
 static void free_lingerer(void *arg)
 {
@@ -47,6 +49,14 @@ static void end(void *arg)
     loop_bury(l->watch.loop, l, free_lingerer);
 }
 
+/* Until the peer has been silent for so long, or the end. */
+static void wait(struct lingerer *l, uint64_t ms)
+{
+    uint64_t now = loop_now_ms(l->watch.loop);
+    uint64_t left = l->until_ms > now ? l->until_ms - now : 0;
+    loop_timer_start(&l->timer, ms < left ? ms : left);
+}
+
 static void on_readable(void *arg)
 {
     struct lingerer *l = arg;
@@ -58,6 +68,7 @@ static void on_readable(void *arg)
         return;
     }
     l->left -= (size_t)n;
+    wait(l, SILENCE_MS);
 }
 
 static int give_up_fd(struct socket *s)
@@ -87,7 +98,23 @@ void socket_close_lingering(struct socket *s, size_t max_bytes)
     loop_watch_init(&l->watch, loop, fd, l);
     loop_watch_start_read(&l->watch, on_readable);
     loop_timer_init(&l->timer, loop, end, l);
-    loop_timer_start(&l->timer, LINGER_MS);
+    l->until_ms = loop_now_ms(loop) + LINGER_MS;
+    wait(l, SILENCE_MS);
+}
+
+void socket_finish_lingering(struct loop *loop, uint64_t ms)
+{
+    if (lingerer_count == 0)
+        return;
+    LIST_EACH (node, &lingerers) {
+        struct lingerer *l = LIST_ITEM(node, struct lingerer, node);
+        uint64_t until_ms = loop_now_ms(loop) + ms;
+        if (until_ms < l->until_ms)
+            l->until_ms = until_ms;
+        wait(l, ms < SILENCE_MS ? ms : SILENCE_MS);
+    }
+    while (lingerer_count > 0)
+        loop_run_once(loop, true);
 }
 
 void socket_stop_lingering(void)

@@ -376,3 +376,59 @@ def test_a_slow_reader_slows_only_itself(node, make_origin):
     assert node.memory() - before < 8 * 1024 * 1024
     assert len(slow.read().body) == size
     slow.close()
+
+
+# ---- answers before the end of a request ----
+
+BIG = 40 << 20
+
+
+def send_all_then_read(connection, head, body):
+    """As many clients do: what is answered meanwhile is read at the end only."""
+    connection.send(head)
+    for at in range(0, len(body), 1 << 20):
+        connection.send(body[at:at + (1 << 20)])
+    return connection.read()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("path,status", [("/locked", 401), ("/small", 413), ("/early", 403)])
+def test_an_answer_that_comes_early_reaches_who_still_sends(make_node, make_origin, framing, path,
+                                                            status):
+    def early(peer, request):
+        peer.respond(403, b"no", {"Connection": "close"})
+        return False
+
+    node = make_node()
+    node.upstream("o", make_origin(early, reads_body=False), retries={"attempts": 0})
+    node.route("locked", "o", paths=["/locked"], auth={"methods": ["key"]})
+    node.route("small", "o", paths=["/small"], max_body=1000)
+    node.route("early", "o", paths=["/early"], max_body="1024M")
+    body = b"x" * BIG
+    if framing == "chunked":
+        body = b"%x\r\n" % BIG + body + b"\r\n0\r\n\r\n"
+    how = f"Content-Length: {BIG}" if framing == "length" else "Transfer-Encoding: chunked"
+    with node.connect() as c:
+        answer = send_all_then_read(c, f"POST {path} HTTP/1.1\r\nHost: a\r\n{how}\r\n\r\n", body)
+        assert (answer.status, answer.header("Connection")) == (status, "close")
+        assert c.is_closed()
+
+
+def test_a_short_rest_of_a_body_does_not_cost_the_connection(make_node):
+    node = make_node()
+    node.route("r", paths=["/"], respond={"status": 200, "body": "here"})
+    with node.connect() as c:
+        for _ in range(3):
+            c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + "x" * 50000)
+            assert c.read().header("Connection") is None
+
+
+def test_dropping_what_is_still_sent_has_an_end(make_node):
+    node = make_node()
+    node.route("r", paths=["/"], respond={"status": 200, "body": "here"})
+    with node.connect() as c:
+        c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000000\r\n\r\n")
+        assert c.read().header("Connection") == "close"
+        with pytest.raises(OSError):
+            for _ in range(200):
+                c.send(b"x" * (1 << 20))

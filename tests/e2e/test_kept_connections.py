@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to upstreams that are kept for the next request: never past the target's time, never
 under TLS settings of before, and never with bytes of one request in the answer of another."""
-import os
-import pathlib
 import shutil
 import signal
 import threading
@@ -10,6 +8,7 @@ import threading
 import pytest
 
 from harness.certs import Authority
+from harness.still import Still
 from harness.wait import until
 
 pytestmark = pytest.mark.sanitize
@@ -154,24 +153,6 @@ def script(make_node, make_origin):
     script.node.upstream("o", script.origin, retries={"attempts": 0})
     script.node.route("r", "o")
     return script
-
-
-class Still:
-    """The node sees at once what came while it was stopped, in the order in which it came."""
-
-    def __init__(self, node):
-        self.pid = node.process.pid
-
-    def is_stopped(self):
-        stats = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
-        return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T" for stat in stats)
-
-    def __enter__(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        until(self.is_stopped, pause=0.001)
-
-    def __exit__(self, *_):
-        os.kill(self.pid, signal.SIGCONT)
 
 
 def test_bytes_behind_an_answer_are_not_the_next_answer_of_the_same_turn(script):

@@ -10,6 +10,8 @@ import time
 import pytest
 
 from harness.node import BUILD
+from harness.client import Connection
+from harness.still import Still
 from harness.wait import scaled, until
 
 pytestmark = pytest.mark.sanitize
@@ -58,6 +60,56 @@ def test_a_second_signal_ends_at_once(make_node, make_origin):
     begin = time.monotonic()
     node.wait(5)
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("window", ["10s", "200ms"])
+def test_who_is_queued_when_the_node_ends_is_answered(make_node, window):
+    """Nobody who was let in by the kernel is reset."""
+    node = make_node(timeouts={"drain": window})
+    node.route("r", paths=["/"], respond={"body": "here"})
+    count = 300
+    with Still(node):
+        links = [node.connect() for _ in range(count)]
+        for link in links:
+            link.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        node.signal(signal.SIGTERM)
+    for link in links:
+        assert link.read().status == 200
+        link.close()
+    assert node.wait() == 0
+
+
+def test_who_comes_while_the_node_ends_is_answered_or_never_let_in(make_node, tmp_path):
+    path = str(tmp_path / "in.sock")
+    node = make_node(start=False)
+    node.config["listeners"].append({"name": "unix", "address": f"unix:{path}"})
+    node.write_config()
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    answered, wrong, ends = [], [], threading.Event()
+
+    def come(address):
+        while not ends.is_set():
+            try:
+                link = Connection(address, timeout=0.5)
+            except OSError:  # refused, or no answer to the handshake
+                return
+            try:
+                answered.append(link.request("GET", "/").status)
+            except Exception as error:  # pylint: disable=broad-except
+                wrong.append(repr(error))
+            link.close()
+
+    threads = [threading.Thread(target=come, args=(address,))
+               for address in [node.address] * 4 + [path] * 2]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(answered) > 50)
+    assert node.stop() == 0
+    ends.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong and set(answered) == {200}
 
 
 def test_the_drain_has_a_deadline(make_node, make_origin):
