@@ -96,18 +96,11 @@ void control_free_tls(struct control *c)
 
 /* ---- the node file -------------------------------------------------------------------------- */
 
-/* Buffers and blocks of the workers are made for these. */
-static bool is_built_in(struct text path)
-{
-    return text_equals(path, TEXT_OF("max.header_bytes")) ||
-           text_equals(path, TEXT_OF("max.headers"));
-}
-
 static void name_change(void *arg, struct text path, bool is_live)
 {
     const struct control *c = arg;
 
-    if (is_live && !is_built_in(path))
+    if (is_live)
         log_info(&c->log, "%.*s has changed", TEXT_ARGS(path));
     else
         log_warn(&c->log, "%.*s cannot change while the node runs: left as it was",

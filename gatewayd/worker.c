@@ -214,25 +214,37 @@ void worker_join(struct worker *w)
 
 /* ---- making and freeing --------------------------------------------------------------------- */
 
-static void apply_node(struct worker *w)
+static struct exchange_settings settings_of(const struct node_config *n)
 {
-    const struct node_config *n = w->node;
-
-    /* Pools are made for these: they stay as they were at the start. */
-    if (w->server.headers == 0) {
-        w->server.header_bytes = (size_t)n->max.header_bytes;
-        w->server.headers = (unsigned)n->max.headers;
-    }
-    w->server.header_timeout_ms = n->timeouts.header;
-    w->server.body_timeout_ms = n->timeouts.body;
-    w->server.idle_timeout_ms = n->timeouts.idle;
-    w->exchanges.settings = (struct exchange_settings){
+    return (struct exchange_settings){
         .node = n->node,
-        .header_bytes = w->server.header_bytes,
-        .headers = w->server.headers,
+        .header_bytes = (size_t)n->max.header_bytes,
+        .headers = (unsigned)n->max.headers,
         .body_bytes = (uint64_t)n->max.body_bytes,
         .trusted = { n->trusted.items, n->trusted.count },
     };
+}
+
+static void apply_to_server(struct worker *w)
+{
+    const struct node_config *n = w->node;
+
+    w->server.header_bytes = (size_t)n->max.header_bytes;
+    w->server.headers = (unsigned)n->max.headers;
+    w->server.header_timeout_ms = n->timeouts.header;
+    w->server.body_timeout_ms = n->timeouts.body;
+    w->server.idle_timeout_ms = n->timeouts.idle;
+}
+
+/* A head that is being read goes on by what it began with: a request and its exchange see the same
+ * ceilings. */
+static void apply_node(struct worker *w)
+{
+    struct exchange_settings settings = settings_of(w->node);
+
+    apply_to_server(w);
+    buffer_pool_grow(&w->buffers, w->server.header_bytes);
+    exchanges_set(&w->exchanges, &settings);
 }
 
 static void init_exchanges(struct worker *w)
@@ -241,6 +253,7 @@ static void init_exchanges(struct worker *w)
     struct up_limits limits = { w->server.header_bytes, w->server.headers };
 
     all->loop = w->loop;
+    all->settings = settings_of(w->node);
     all->worker = w->settings.number;
     all->buffers = &w->buffers;
     all->ups = up_pool_new(w->loop, &w->buffers, limits);
@@ -284,7 +297,7 @@ struct worker *worker_new(const struct worker_settings *settings)
     w->mailbox = mailbox_new(w->loop);
     mail_init(&w->limited, resume_limited, w);
     list_init(&w->proxies);
-    apply_node(w);
+    apply_to_server(w);
     buffer_pool_init(&w->buffers,
                      w->server.header_bytes > BUFFER_SIZE ? w->server.header_bytes : BUFFER_SIZE,
                      BUFFERS_IDLE);

@@ -60,6 +60,22 @@ void pool_give(struct pool *p, void *memory)
     p->idle_count++;
 }
 
+void pool_resize(struct pool *p, size_t block_size)
+{
+    MUST(block_size >= sizeof(struct pool_block));
+    while (p->idle != NULL)
+        drop_idle(p);
+    p->idle_low = 0;
+    p->block_size = block_size;
+}
+
+void pool_drop(struct pool *p, void *memory)
+{
+    MUST(p->used > 0);
+    p->used--;
+    MEM_FREE(&memory);
+}
+
 void pool_shrink(struct pool *p)
 {
     for (size_t n = (p->idle_low + 1) / 2; n > 0; n--)

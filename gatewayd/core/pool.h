@@ -38,6 +38,13 @@ __attribute__((returns_nonnull)) void *pool_take(struct pool *p);
 /* `block` came from pool_take of this pool. */
 void pool_give(struct pool *p, void *block);
 
+/* Blocks are of another size from now on. Those that are out go to pool_drop instead of pool_give:
+ * their owner knows their size. */
+void pool_resize(struct pool *p, size_t block_size);
+
+/* Frees a block that is not to be taken again. */
+void pool_drop(struct pool *p, void *block);
+
 /* Frees half of the blocks that nobody needed since the last call: call every few seconds. */
 void pool_shrink(struct pool *p);
 

@@ -76,6 +76,7 @@ struct exchange {
     bool is_released;   /* the client's codec knows nothing of us any more */
     struct list node;   /* of exchanges.running */
     struct exchanges *all;
+    size_t block_size; /* of the block that it begins */
     struct log_scope log;
     struct down *down;
 

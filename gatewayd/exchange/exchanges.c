@@ -29,6 +29,14 @@ static size_t block_size(const struct exchanges *all)
     return sizeof(struct exchange) + heads + ARENA_LENT;
 }
 
+void exchanges_set(struct exchanges *all, const struct exchange_settings *settings)
+{
+    all->settings = *settings;
+    up_pool_set_limits(all->ups, (struct up_limits){ settings->header_bytes, settings->headers });
+    if (block_size(all) != pool_size(&all->blocks))
+        pool_resize(&all->blocks, block_size(all));
+}
+
 static void leave_turn(void *arg)
 {
     struct exchanges *all = arg;
@@ -156,6 +164,7 @@ struct exchange *exchanges_take(struct exchanges *all)
     memset(ex, 0, sizeof(*ex));
     ex->magic = EXCHANGE_MAGIC;
     ex->all = all;
+    ex->block_size = pool_size(&all->blocks);
     ex->log = (struct log_scope){ .parent = all->log,
                                   .print = print_scope,
                                   .subject = LOG_SUBJECT_exchange };
@@ -181,7 +190,10 @@ static void free_exchange(void *arg)
 
     ex->magic = 0;
     arena_reset(&ex->arena);
-    pool_give(&ex->all->blocks, ex);
+    if (LIKELY(ex->block_size == pool_size(&ex->all->blocks)))
+        pool_give(&ex->all->blocks, ex);
+    else
+        pool_drop(&ex->all->blocks, ex);
 }
 
 void exchanges_give(struct exchanges *all, struct exchange *ex)

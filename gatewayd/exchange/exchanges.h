@@ -71,6 +71,9 @@ struct exchanges {
 void exchanges_init(struct exchanges *all);
 void exchanges_fini(struct exchanges *all); /* none may be running */
 
+/* Other settings, for requests that begin from now on. */
+void exchanges_set(struct exchanges *all, const struct exchange_settings *settings);
+
 /* From now on requests run on this configuration. Takes its use over. */
 void exchanges_set_generation(struct exchanges *all, struct generation *g);
 

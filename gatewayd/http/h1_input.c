@@ -52,13 +52,11 @@ static void move_to(struct h1_input *in, struct buffer *to)
 
 bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers)
 {
-    bool is_big = in->buffer->pool == &buffers->big;
-
     if (in->at > 0 && buffer_is_alone(in->buffer)) {
         move_to(in, in->buffer);
         return true;
     }
-    if (is_big && in->at == 0) {
+    if (in->at == 0 && buffer_is_biggest(in->buffer, buffers)) {
         return false;
     }
     move_to(in, buffer_new_big(buffers));

@@ -30,6 +30,11 @@ void up_pool_free(struct up_pool **pool_at)
     MEM_FREE(pool_at);
 }
 
+void up_pool_set_limits(struct up_pool *p, struct up_limits limits)
+{
+    p->limits = limits;
+}
+
 /* ---- places ------------------------------------------------------------------------------- */
 
 static struct up_place **bucket_of(struct up_pool *p, const void *key)

@@ -43,6 +43,9 @@ struct up_pool *up_pool_new(struct loop *loop, struct buffer_pool *buffers,
                             struct up_limits limits);
 void up_pool_free(struct up_pool **pool_at); /* closes idle connections; none may be lent */
 
+/* Other ceilings, for answers from the next request on. */
+void up_pool_set_limits(struct up_pool *p, struct up_limits limits);
+
 /* Lends a connection for one request. With one that was kept, u->is_reused is true and `send` may
  * follow at once; else it is being opened: on_connected or on_failed follows from the loop (`send`
  * may already be called, it is kept until then). Never NULL. `fresh`: not a kept one (after

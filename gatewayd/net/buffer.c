@@ -18,6 +18,12 @@ void buffer_pool_init(struct buffer_pool *p, size_t big_size, size_t max_idle)
     pool_init(&p->big, block_size(big_size), max_idle);
 }
 
+void buffer_pool_grow(struct buffer_pool *p, size_t big_size)
+{
+    if (block_size(big_size) > pool_size(&p->big))
+        pool_resize(&p->big, block_size(big_size));
+}
+
 void buffer_pool_fini(struct buffer_pool *p)
 {
     pool_fini(&p->common);

@@ -29,6 +29,11 @@ struct buffer {
  * `max_idle` of each class are kept. */
 void buffer_pool_init(struct buffer_pool *p, size_t big_size, size_t max_idle);
 void buffer_pool_fini(struct buffer_pool *p);
+
+/* Another ceiling of heads: buffers of the big class hold as much from now on. They never become
+ * smaller, so that whatever one holds fits into the next. */
+void buffer_pool_grow(struct buffer_pool *p, size_t big_size);
+
 void buffer_pool_shrink(struct buffer_pool *p); /* every few seconds */
 
 /* BUFFER_SIZE bytes, one reference, the caller's. */
@@ -43,13 +48,23 @@ static inline struct buffer *buffer_ref(struct buffer *b)
     return b;
 }
 
+/* No other buffer holds more. */
+static inline bool buffer_is_biggest(const struct buffer *b, const struct buffer_pool *p)
+{
+    return b->size >= pool_size(&p->big) - sizeof(*b);
+}
+
 /* The last one gives it back to its pool; *b is NULL after. */
 static inline void buffer_unref(struct buffer **b)
 {
     struct buffer *was = *b;
     *b = NULL;
-    if (was != NULL && --was->count == 0)
+    if (was == NULL || --was->count > 0)
+        return;
+    if (LIKELY(was->size + sizeof(*was) == pool_size(was->pool)))
         pool_give(was->pool, was);
+    else
+        pool_drop(was->pool, was);
 }
 
 /* Nobody else has slices of it: its bytes may be overwritten. */

@@ -217,6 +217,49 @@ def test_a_full_disk_refuses_writes_and_serves_on(make_node, origin, tmp_path):
         subprocess.run(["umount", "-l", small], check=False)
 
 
+def test_ceilings_of_heads_change_by_sighup(make_node, make_origin):
+    """For what begins after it, on connections that were there before too; a head that is on its
+    way is not judged by two measures."""
+    def handler(peer, request):
+        peer.respond(200, b"ok", [(f"X-{i}", "v") for i in range(int(request.target[1:]))])
+
+    node = make_node(workers=1, max={"header_bytes": "32k", "headers": 100})
+    node.upstream("o", make_origin(handler), retries={"attempts": 0})
+    node.route("r", "o")
+
+    def change(header_bytes, headers):
+        said = node.log().count("max.headers has changed")
+        node.config["max"] = {"header_bytes": header_bytes, "headers": headers}
+        node.write_config()
+        node.signal(signal.SIGHUP)
+        until(lambda: node.log().count("max.headers has changed") > said)
+        assert "max.headers cannot" not in node.log()
+
+    def statuses(connection):
+        big = connection.request("GET", "/10", [("X-Big", "b" * 50000)]).status
+        with node.connect() as many:
+            lines = many.request("GET", "/10", [(f"X-{i}", "v") for i in range(150)]).status
+        return big, lines, node.get("/150").status
+
+    with node.connect() as c:
+        assert statuses(c) == (431, 431, 502)
+    with node.connect() as c, node.connect() as half:
+        assert c.request("GET", "/10").status == 200
+        half.send("GET /10 HTTP/1.1\r\nHost: a\r\nX-Big: " + "b" * 20000)
+        change("64k", 200)
+        until(lambda: statuses(node.connect()) == (200, 200, 200))
+        assert statuses(c) == (200, 200, 200)
+        half.send("b" * 20000 + "\r\n\r\n")
+        assert half.read().status == 431
+    with node.connect() as half:
+        half.send("GET /10 HTTP/1.1\r\nHost: a\r\nX-Big: " + "b" * 40000)
+        change("16k", 20)
+        until(lambda: statuses(node.connect()) == (431, 431, 502))
+        half.send("b" * 10000 + "\r\n\r\n")
+        assert half.read().status == 200
+    assert node.get("/10").status == 200
+
+
 def test_sigusr1_reopens_the_access_log(make_node, origin):
     node = make_node()
     node.upstream("o", origin)

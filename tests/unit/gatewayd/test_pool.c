@@ -2,6 +2,8 @@
 /* test_pool.c - blocks are used again, up to a ceiling, and given back when nobody needs them. */
 #include "tests/unit/gatewayd/cmocka_all.h"
 
+#include <string.h>
+
 #include "gatewayd/core/pool.h"
 #include "tests/unit/expect_abort.h"
 
@@ -43,6 +45,22 @@ static void no_more_than_the_ceiling_stay(void **state)
     pool_fini(&p);
 }
 
+static void blocks_of_another_size_are_not_mixed(void **state)
+{
+    struct pool p;
+    pool_init(&p, 64, 10);
+    void *old = pool_take(&p);
+    pool_give(&p, pool_take(&p));
+    pool_resize(&p, 4096);
+    assert_int_equal(p.idle_count, 0);
+    pool_drop(&p, old);
+    char *now = pool_take(&p);
+    memset(now, 1, 4096);
+    pool_give(&p, now);
+    assert_int_equal(p.used, 0);
+    pool_fini(&p);
+}
+
 static void what_nobody_needs_is_freed_by_halves(void **state)
 {
     struct pool p;
@@ -79,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_used_again),
         cmocka_unit_test(no_more_than_the_ceiling_stay),
+        cmocka_unit_test(blocks_of_another_size_are_not_mixed),
         cmocka_unit_test(what_nobody_needs_is_freed_by_halves),
         cmocka_unit_test(a_block_that_is_missing_is_a_bug),
     };
