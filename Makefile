@@ -72,6 +72,9 @@ PROGRAM_MAINS := gatewayd/main.c conf/schema_docs.c admin/openapi_print.c
 CTL_SOURCES := $(call find_sources,admin/ctl)
 $(foreach room,$(ROOMS),$(eval $(room)_SOURCES := $(filter-out $(PROGRAM_MAINS) $(CTL_SOURCES),\
     $(call find_sources,$(room)))))
+# The Lua scripts that Redis runs are C texts in a generated source of their own.
+SCRIPTS := $(sort $(wildcard cluster/*.lua))
+cluster_GENERATED := $(if $(SCRIPTS),$(BUILD)/obj/cluster/redis_scripts_text.o)
 ROOM_LIBS := $(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(BUILD)/lib$(room).a))
 
 PROGRAMS := \
@@ -117,6 +120,23 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The list is a prerequisite so that a script that went away is noticed.
+$(BUILD)/scripts.list: force
+	@mkdir -p $(@D)
+	@echo '$(SCRIPTS)' | cmp -s - $@ || echo '$(SCRIPTS)' > $@
+$(BUILD)/gen/redis_scripts_text.c: $(SCRIPTS) $(BUILD)/scripts.list
+	@mkdir -p $(@D)
+	$(call say,LUA,$@)
+	$(Q){ echo '#include "cluster/redis_scripts.h"'; \
+	for file in $(SCRIPTS); do name=$$(basename $$file .lua); \
+	    echo "REDIS_SCRIPT($$name);"; \
+	    echo "const struct redis_script redis_script_$$name = { \"$$name\", TEXT("; \
+	    sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $$file; echo ') };'; done; } > $@
+$(BUILD)/obj/cluster/redis_scripts_text.o: $(BUILD)/gen/redis_scripts_text.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+-include $(BUILD)/obj/cluster/redis_scripts_text.d
+
 # Changed flags rebuild everything; unchanged ones leave the stamp alone.
 .PHONY: force
 $(BUILD)/.flags: force
@@ -128,8 +148,9 @@ $(BUILD)/.flags: force
 define room_library
 $(BUILD)/lib$(1).list: force
 	@mkdir -p $$(@D)
-	@echo '$($(1)_SOURCES)' | cmp -s - $$@ || echo '$($(1)_SOURCES)' > $$@
-$(BUILD)/lib$(1).a: $(call objects,$($(1)_SOURCES)) $(BUILD)/lib$(1).list
+	@echo '$($(1)_SOURCES) $($(1)_GENERATED)' | cmp -s - $$@ || \
+	    echo '$($(1)_SOURCES) $($(1)_GENERATED)' > $$@
+$(BUILD)/lib$(1).a: $(call objects,$($(1)_SOURCES)) $($(1)_GENERATED) $(BUILD)/lib$(1).list
 	$$(call say,AR,$$@)
 	$$(Q)rm -f $$@ && ar rcsD $$@ $$(filter %.o,$$^)
 endef

@@ -28,10 +28,13 @@ enum redis_use {
 /* Reads the files it names (passwords, certificates). NULL and problems. */
 MUST_USE struct redis *redis_new(const struct node_config *node, struct store_thread *thread,
                                  struct problems *ps);
+/* SIGHUP: reads the files again; new connections use what they hold now. On problems what was known
+ * stays. Control. */
+void redis_reload(struct redis *r, struct problems *ps);
 /* -t: are the files right? Connects to nothing. */
 MUST_USE bool redis_check(const struct node_config *node, struct problems *ps);
 void redis_start(struct redis *r); /* posts to the store's thread */
-void redis_stop(struct redis *r);  /* after store_thread_stop: answers what waits REDIS_AWAY */
+void redis_stop(struct redis *r);  /* after store_thread_stop: answers what waits, AWAY or LOST */
 void redis_free(struct redis **r);
 
 struct redis_link *redis_link_of(struct redis *r, enum redis_use use);
@@ -42,9 +45,14 @@ typedef void redis_watch_fn(void *arg, struct redis_link *link, bool is_up);
 void redis_watch(struct redis *r, enum redis_use use, redis_watch_fn *fn, void *arg);
 
 /* "{PREFIX}:NAME", borrowed as long as the redis: every key has the prefix in braces, so that all
- * of them are in one slot. */
+ * of them are in one slot. Takes memory each time: once per name, before redis_start or on the
+ * store's thread. */
 struct text redis_key(struct redis *r, const char *name);
 struct text redis_prefix(const struct redis *r);
+
+/* Which server is in use ("10.0.0.11:6379"), or was last; empty: none yet. Borrowed until the next
+ * turn; the store's thread. */
+struct text redis_server_name(const struct redis *r);
 
 /* Names and version of hiredis, for -V. Static. */
 const char *redis_library_version(void);

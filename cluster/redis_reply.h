@@ -8,7 +8,7 @@
 
 #include "conf/base/text.h"
 
-struct redis_reply; /* a redisReply; only redis_reply.c and redis_link.c look inside */
+struct redis_reply; /* a redisReply; only redis_reply.c and redis_reader.c know that */
 
 enum redis_reply_kind {
     REDIS_REPLY_NIL,

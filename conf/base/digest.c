@@ -68,6 +68,11 @@ struct digest digest_hmac(struct text secret, struct text t)
     return digest;
 }
 
+void digest_sha1(struct text t, unsigned char into[DIGEST_SHA1_SIZE])
+{
+    MUST(EVP_Digest(t.at, t.length, into, NULL, EVP_sha1(), NULL) == 1);
+}
+
 bool digest_equals(const struct digest *a, const struct digest *b)
 {
     return CRYPTO_memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0;

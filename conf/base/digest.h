@@ -16,6 +16,11 @@ struct digest {
 
 struct digest digest_sha256(struct text t);
 struct digest digest_hmac(struct text secret, struct text t);
+
+/* For names only (Redis knows scripts by it), never for anything that must not be forged. */
+#define DIGEST_SHA1_SIZE 20
+void digest_sha1(struct text t, unsigned char into[DIGEST_SHA1_SIZE]);
+
 bool digest_equals(const struct digest *a, const struct digest *b); /* in constant time */
 
 uint32_t digest_crc32(struct text t); /* IEEE 802.3, as zlib's */
