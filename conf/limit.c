@@ -44,8 +44,8 @@ static const struct field fields[] = {
     FIELD_TEXT(struct limit, by, .initial = "consumer", .check = grammar_check_by,
                .summary = "Whose requests are counted together: those of a `consumer`, a `key`, an "
                           "`ip` (IPv6 by /64), of the whole `route`, or with one value of a "
-                          "`header:NAME`. By `consumer` or `key` without one, and by an absent "
-                          "header, it counts by ip.",
+                          "`header:NAME` (several lines joined with `, `). By `consumer` or `key` "
+                          "without one, and by an absent header, it counts by ip.",
                .example = "\"header:X-Tenant\""),
 };
 

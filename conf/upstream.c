@@ -238,8 +238,8 @@ static const struct field fields[] = {
                  .example = "\"least_requests\""),
     FIELD_TEXT(struct upstream, hash_on, .check = grammar_check_hash_on,
                .summary = "The value that chooses the target with `hash`: `client_ip`, "
-                          "`consumer`, `path`, `header:NAME` or `cookie:NAME`. One of N keys "
-                          "moves when one of N targets goes.",
+                          "`consumer`, `path`, `header:NAME` (several lines joined with `, `) or "
+                          "`cookie:NAME`. One of N keys moves when one of N targets goes.",
                .example = "\"cookie:session\""),
     FIELD_CHOICE(struct upstream, protocol, enum upstream_protocol, protocols, .initial = "http1",
                  .summary = "What is spoken to the targets.", .example = "\"http1\""),

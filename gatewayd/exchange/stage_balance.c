@@ -7,10 +7,9 @@
 #include "gatewayd/http/cookie.h"
 
 /* What the upstream's hash_on says of this request. False: it has none of it. */
-static bool find_hash_text(const struct exchange *ex, char *memory, struct text *text_out)
+static bool find_hash_text(struct exchange *ex, char *memory, struct text *text_out)
 {
     const struct upstream *upstream = ex->fleet->upstream;
-    const struct header *h;
 
     switch (upstream->hash_what) {
     case UPSTREAM_HASH_CONSUMER:
@@ -25,9 +24,7 @@ static bool find_hash_text(const struct exchange *ex, char *memory, struct text 
         *text_out = ex->path;
         return true;
     case UPSTREAM_HASH_HEADER:
-        h = headers_find_named(&ex->request.headers, upstream->hash_name);
-        *text_out = h == NULL ? TEXT_EMPTY : h->value;
-        return h != NULL;
+        return headers_join(&ex->request.headers, upstream->hash_name, &ex->arena, text_out);
     case UPSTREAM_HASH_COOKIE:
         return cookie_find(&ex->request.headers, upstream->hash_name, text_out);
     }
@@ -35,7 +32,7 @@ static bool find_hash_text(const struct exchange *ex, char *memory, struct text 
     return true;
 }
 
-static void find_hash(const struct exchange *ex, struct balancer_ask *ask)
+static void find_hash(struct exchange *ex, struct balancer_ask *ask)
 {
     char memory[ADDRESS_TEXT_SIZE];
     struct text text;

@@ -8,11 +8,13 @@
 /* The leases' own timeout is shorter; past this something is wrong with them. */
 #define WAIT_MS 2000
 
+/* All its lines, as where it is matched: a client does not choose a fresh bucket, or another's, by
+ * a second line. */
 static struct text find_header(void *arg, struct text name)
 {
     struct exchange *ex = arg;
-    const struct header *h = headers_find_named(&ex->request.headers, name);
-    return h == NULL ? TEXT_EMPTY : h->value;
+    struct text value;
+    return headers_join(&ex->request.headers, name, &ex->arena, &value) ? value : TEXT_EMPTY;
 }
 
 static const struct limiter_set *plan_set(const struct exchange *ex)

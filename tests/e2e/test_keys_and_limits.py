@@ -252,6 +252,25 @@ def test_limits_by_header(node, origin):
         assert got == [200, 200, 429]
 
 
+def test_a_header_of_several_lines_is_one_value(node, make_origin):
+    """Joined as it is where routes match it: for limits, and for balancing by it."""
+    origins = [make_origin() for _ in range(4)]
+    node.upstream("o", *origins, balance="hash", hash_on="header:X-Tenant")
+    node.route("r", "o", limits=[{"name": "l", "rate": 2, "per": "1h", "burst": 2,
+                                  "by": "header:X-Tenant"}])
+    node.route("free", "o", paths=["/free"])
+    lines = [("X-Tenant", "a"), ("X-Tenant", "b")]
+    assert [node.get("/", lines).status for _ in range(2)] == [200] * 2
+    assert node.get("/", [("X-Tenant", "a, b")]).status == 429
+    assert node.get("/", lines).status == 429
+    assert node.get("/", [("X-Tenant", "a")]).status == 200
+    for i in range(12):
+        before = [len(o.requests) for o in origins]
+        node.get("/free", [("X-Tenant", "a"), ("X-Tenant", f"{i}")])
+        node.get("/free", [("X-Tenant", f"a, {i}")])
+        assert sorted(len(o.requests) - b for o, b in zip(origins, before)) == [0, 0, 0, 2]
+
+
 def test_quotas_survive_kill_9_with_at_most_a_second_lost(node, origin):
     node.upstream("o", origin)
     node.route("r", "o", limits=[{"name": "q", "quota": 10, "period": "month", "by": "ip"}])
