@@ -3,10 +3,16 @@
  * test_lease_simulation.c - buckets, leases and a bad network, thousands of random hours of them.
  *
  * Nodes with clocks of their own speed take requests and lease tokens of one bucket. Asks and
- * answers are late, lost, overtaken; nodes crash and come back; the bucket's clock is set back.
- * Whatever happens, what is admitted in any time t is at most burst + rate * t: a level that sinks
- * at the rate and rises with each request never passes burst. And the same with the bucket's
- * accruing and subtracting swapped does pass it, or the simulation would prove nothing.
+ * answers are late (asks are carried out after their sender gave them up), lost, overtaken; nodes
+ * crash and come back under their name; two processes of one name serve side by side while one
+ * replaces the other; the bucket's clock is set back. Whatever happens, what is admitted in any
+ * time t is at most burst + rate * t: a level that sinks at the rate and rises with each request
+ * never passes burst. And the same with the bucket's accruing and subtracting swapped does pass it,
+ * or the simulation would prove nothing.
+ *
+ * What may cost a burst each time costs no more: the bucket's memory is lost, kept, or replaced by
+ * what a replica had of it some time ago; its clock is set forward. And while k of n nodes are cut
+ * off the level sinks at (1 + k/n) of the rate.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,10 +35,28 @@
 #define MS           1000000ll
 #define SECOND       1000000000ll
 #define NODES_MOST   5
+#define SPEED_MOST   1.02 /* of nodes' clocks */
 #define WAITING_MOST 64
 #define NOON         1709208000000 /* the wall clock when the simulation begins */
 
-enum what { ARRIVAL, ASK, ANSWER, TIMEOUT, LOOK, CRASH, STEP_BACK, STEP_ON };
+enum what {
+    ARRIVAL,
+    ASK,
+    ANSWER,
+    TIMEOUT,
+    LOOK,
+    CRASH,
+    UPGRADE,
+    DRAINED,
+    STEP_BACK,
+    STEP_ON,
+    LOST,
+    RESTARTED,
+    COPIED,
+    FAILED_OVER,
+    CUT,
+    HEALED
+};
 
 struct event {
     int64_t at; /* true time, ns */
@@ -44,16 +68,16 @@ struct event {
     struct limits_answer answer;
 };
 
+/* A process. */
 struct node {
     struct lease lease;
-    struct limits_local_spec spec;
-    struct limits_local_spec divided;
-    unsigned incarnation;
+    unsigned incarnation; /* 0: there is none */
     uint64_t seq;
     double speed; /* of its clock */
     int64_t offset;
-    double arrivals; /* per second */
-    double factor;   /* of them, now */
+    int64_t wall_offset; /* ms */
+    double arrivals;     /* per second */
+    double factor;       /* of them, now */
     int64_t factor_until;
     unsigned waiting;
     int64_t waiting_since[WAITING_MOST];
@@ -66,6 +90,9 @@ struct faults {
     double crashes;   /* per second and node */
     double step_back; /* per second */
     double step_on;
+    double upgrades;
+    double losses;  /* of the bucket's memory, per second, of each of three kinds */
+    double cuts;    /* per second and node, for up to 2 s */
     bool is_bursty; /* quiet times and floods */
 };
 
@@ -76,11 +103,23 @@ struct world {
     size_t count;
     size_t size;
     struct bucket bucket;
+    struct bucket copy; /* what a replica has */
+    uint64_t run;
+    int64_t forget_at; /* us of the bucket's clock */
     struct bucket_spec spec;
-    int64_t clock_offset; /* of the bucket's clock, ns */
-    unsigned steps_on;
-    struct node nodes[NODES_MOST];
+    struct limits_local_spec whole;
+    struct limits_local_spec part;
+    int64_t clock_offset;              /* of the bucket's clock, ns */
+    unsigned bursts;                   /* that what happened may have cost */
+    struct node nodes[2 * NODES_MOST]; /* and those that are being replaced */
     unsigned node_count;
+    unsigned incarnations;
+    unsigned divided;
+    unsigned divided_most;
+    unsigned begun_divided; /* never having heard of the bucket */
+    int64_t window;         /* of a quota, and what was admitted in it */
+    int64_t in_window;
+    int64_t in_window_most;
     struct faults faults;
     int64_t cost;
     /* What was admitted. */
@@ -157,7 +196,7 @@ static int64_t delay(void)
 static struct limits_local_now node_now(const struct node *n)
 {
     int64_t ns = (int64_t)((double)w->now * n->speed) + n->offset;
-    return (struct limits_local_now){ ns, NOON + w->now / MS };
+    return (struct limits_local_now){ ns, NOON + w->now / MS + n->wall_offset };
 }
 
 static int64_t read_clock(void *arg)
@@ -172,24 +211,62 @@ static int64_t bucket_now(void)
 
 /* ---- a node ---- */
 
+/* The level sinks at the rate, and by their parts of it for those who are divided. */
+static void sink(void)
+{
+    double rate = 1 + SPEED_MOST * w->divided / w->node_count;
+    double per_ms = w->spec.kind == LIMIT_QUOTA ? 0 : (double)w->spec.rate / (double)w->spec.per;
+    double sunk = (double)(w->now - w->level_at) / 1e6 * per_ms * rate;
+    w->level = w->level > sunk ? w->level - sunk : 0;
+    w->level_at = w->now;
+}
+
+static void count_divided(void)
+{
+    w->divided = 0;
+    for (unsigned i = 0; i < 2 * NODES_MOST; i++)
+        w->divided += w->nodes[i].incarnation != 0 && w->nodes[i].lease.mode == LEASE_DIVIDED;
+    if (w->divided > w->divided_most)
+        w->divided_most = w->divided;
+}
+
 static void admit(int64_t cost)
 {
-    double sunk = (double)(w->now - w->level_at) / 1e6 * (double)w->spec.rate / (double)w->spec.per;
-    w->level = w->level > sunk ? w->level - sunk : 0;
     w->level += (double)cost;
-    w->level_at = w->now;
     if (w->level > w->level_most)
         w->level_most = w->level;
     w->admitted += cost;
+    if (w->spec.kind != LIMIT_QUOTA)
+        return;
+    int64_t window = quota_window(w->spec.period, bucket_now() / 1000).start;
+    w->in_window = window == w->window ? w->in_window + cost : cost;
+    w->window = window;
+    if (w->in_window > w->in_window_most)
+        w->in_window_most = w->in_window;
 }
 
-static void look(unsigned i);
+static void look(struct node *n);
 
-static void send(unsigned i, const struct bucket_ask *ask)
+static unsigned name_of(const struct node *n)
 {
-    struct node *n = &w->nodes[i];
-    struct event e = { .node = i, .incarnation = n->incarnation, .seq = ask->seq, .ask = *ask };
-    e.ask.holder = (struct bucket_holder){ i, n->incarnation };
+    return (unsigned)(n - w->nodes) % NODES_MOST;
+}
+
+/* NULL: it is no more. */
+static struct node *process_of(const struct event *e)
+{
+    struct node *n = &w->nodes[e->node];
+    if (e->incarnation != 0 && n->incarnation == e->incarnation)
+        return n;
+    n += NODES_MOST;
+    return e->incarnation != 0 && n->incarnation == e->incarnation ? n : NULL;
+}
+
+static void send(struct node *n, const struct bucket_ask *ask)
+{
+    struct event e = { .node = name_of(n), .incarnation = n->incarnation, .seq = ask->seq };
+    e.ask = *ask;
+    e.ask.holder = (struct bucket_holder){ e.node, n->incarnation };
     e.ask.not_after = bucket_now() + 500000;
     w->asks++;
     if (n->is_cut_off || !chance(w->faults.lost)) {
@@ -203,9 +280,8 @@ static void send(unsigned i, const struct bucket_ask *ask)
     push(e);
 }
 
-static void take(unsigned i, int64_t since)
+static void take(struct node *n, int64_t since)
 {
-    struct node *n = &w->nodes[i];
     struct lease_taking t = { .now = node_now(n), .clock = { read_clock, n }, .cost = w->cost };
     enum lease_answer answer = lease_take(&n->lease, &t);
     if (answer == LEASE_TAKEN && chance(0.02)) {
@@ -217,32 +293,30 @@ static void take(unsigned i, int64_t since)
         lease_wait(&n->lease, w->cost);
     }
     if (t.wants)
-        look(i);
+        look(n);
 }
 
-static void retry_waiting(unsigned i)
+static void retry_waiting(struct node *n)
 {
-    struct node *n = &w->nodes[i];
     int64_t since[WAITING_MOST];
     unsigned count = n->waiting;
     memcpy(since, n->waiting_since, sizeof(since));
     n->waiting = 0;
     for (unsigned k = 0; k < count; k++)
-        take(i, since[k]);
+        take(n, since[k]);
 }
 
-static void look(unsigned i)
+static void look(struct node *n)
 {
-    struct node *n = &w->nodes[i];
     struct bucket_ask ask;
     int64_t next;
     struct limits_local_now now = node_now(n);
     if (lease_look(&n->lease, now, n->seq + 1, &ask, &next)) {
         n->seq++;
-        send(i, &ask);
+        send(n, &ask);
         return;
     }
-    struct event e = { .what = LOOK, .node = i, .incarnation = n->incarnation };
+    struct event e = { .what = LOOK, .node = name_of(n), .incarnation = n->incarnation };
     e.at = w->now + (int64_t)((double)(next - now.ns) / n->speed) + MS;
     if (next - now.ns < 5 * SECOND)
         push(e);
@@ -250,37 +324,96 @@ static void look(unsigned i)
 
 static void hear(const struct event *e, const struct limits_answer *answer)
 {
-    struct node *n = &w->nodes[e->node];
-    if (n->incarnation != e->incarnation)
+    struct node *n = process_of(e);
+    if (n == NULL)
         return;
+    if (answer->outcome == LIMITS_AWAY && !n->lease.was_seen && n->lease.mode == LEASE_NEW)
+        w->begun_divided++;
     if (lease_on_answer(&n->lease, e->seq, answer, node_now(n)))
-        retry_waiting(e->node);
-    look(e->node);
+        retry_waiting(n);
+    look(n);
+}
+
+static void on_timeout(const struct event *e)
+{
+    struct node *n = process_of(e);
+    if (n == NULL || !n->lease.is_asking || n->lease.seq != e->seq)
+        return;
+    struct limits_answer lost = { .nodes = w->node_count };
+    lost.outcome = n->is_cut_off ? LIMITS_AWAY : LIMITS_REFUSED;
+    hear(e, &lost);
 }
 
 static void start_node(unsigned i)
 {
     struct node *n = &w->nodes[i];
-    n->incarnation++;
+    n->incarnation = ++w->incarnations;
     n->waiting = 0;
     n->offset = (int64_t)(uniform() * 1000 * SECOND) + SECOND;
-    n->speed = 0.98 + uniform() * 0.04;
-    lease_init(&n->lease, &n->spec, &n->divided);
+    n->wall_offset = (int64_t)(uniform() * 10000) - 5000;
+    n->speed = 2 - SPEED_MOST + uniform() * 2 * (SPEED_MOST - 1);
+    lease_init(&n->lease, &w->whole, &w->part);
+}
+
+/* The next process of its name starts, this one serves on for a while. */
+static void upgrade(unsigned i)
+{
+    struct node *old = &w->nodes[i + NODES_MOST];
+    if (old->incarnation != 0)
+        return;
+    memcpy(old, &w->nodes[i], sizeof(*old));
+    start_node(i);
+    push((struct event){ .at = w->now + (int64_t)(uniform() * 3 * SECOND),
+                         .what = DRAINED,
+                         .node = i,
+                         .incarnation = old->incarnation });
 }
 
 /* ---- the world ---- */
+
+/* ---- the bucket ---- */
+
+static void copy_bucket(struct bucket *to, const struct bucket *from)
+{
+    bucket_fini(to);
+    *to = *from;
+    to->holds = mem_new_array(from->count + 1, sizeof(*to->holds));
+    if (from->count > 0)
+        memcpy(to->holds, from->holds, from->count * sizeof(*to->holds));
+}
 
 static void on_ask(struct event *e)
 {
     struct limits_answer *a = &e->answer;
     a->nodes = w->node_count;
-    a->outcome = bucket_ask(&w->bucket, &e->ask, bucket_now(), 1, &a->bucket) ? LIMITS_ANSWERED
-                                                                              : LIMITS_REFUSED;
-    if (chance(w->faults.lost))
+    a->run = w->run;
+    if (bucket_now() >= w->forget_at)
+        bucket_fini(&w->bucket);
+    bool is_taken = bucket_ask(&w->bucket, &e->ask, bucket_now(), w->run, &a->bucket);
+    a->outcome = is_taken ? LIMITS_ANSWERED : LIMITS_REFUSED;
+    if (is_taken)
+        w->forget_at = bucket_now() + bucket_keep_time(&w->bucket, &w->spec, bucket_now());
+    struct node *n = process_of(e);
+    if (chance(w->faults.lost) || (n != NULL && n->is_cut_off))
         return;
     e->what = ANSWER;
     e->at = w->now + delay();
     push(*e);
+}
+
+/* Another server, or the same one again: with nothing, with all of it, or with what there was. */
+static void lose(enum what what)
+{
+    if (what == COPIED) {
+        copy_bucket(&w->copy, &w->bucket);
+        return;
+    }
+    if (what == LOST)
+        bucket_fini(&w->bucket);
+    if (what == FAILED_OVER)
+        copy_bucket(&w->bucket, &w->copy);
+    w->run++;
+    w->bursts++;
 }
 
 static void arrive_next(unsigned i)
@@ -301,14 +434,29 @@ static void arrive_next(unsigned i)
     push((struct event){ .at = w->now + (ns < most ? ns : most), .what = ARRIVAL, .node = i });
 }
 
+static void cut(unsigned i, bool is_cut_off)
+{
+    w->nodes[i].is_cut_off = is_cut_off;
+    w->nodes[i + NODES_MOST].is_cut_off = is_cut_off;
+    if (is_cut_off)
+        push((struct event){
+            .at = w->now + (int64_t)(uniform() * 2 * SECOND), .what = HEALED, .node = i });
+}
+
+/* Of a name that two processes have, some go to the old one. */
+static void arrive(unsigned i)
+{
+    struct node *old = &w->nodes[i + NODES_MOST];
+    take(old->incarnation != 0 && chance(0.5) ? old : &w->nodes[i], w->now);
+    arrive_next(i);
+}
+
 static void happen(struct event *e)
 {
-    struct limits_answer lost = { .outcome =
-                                      w->nodes[e->node].is_cut_off ? LIMITS_AWAY : LIMITS_REFUSED };
+    struct node *n = process_of(e);
     switch (e->what) {
     case ARRIVAL:
-        take(e->node, w->now);
-        arrive_next(e->node);
+        arrive(e->node);
         break;
     case ASK:
         on_ask(e);
@@ -317,22 +465,38 @@ static void happen(struct event *e)
         hear(e, &e->answer);
         break;
     case TIMEOUT:
-        if (w->nodes[e->node].lease.is_asking && w->nodes[e->node].lease.seq == e->seq)
-            hear(e, &lost);
+        on_timeout(e);
         break;
     case LOOK:
-        if (w->nodes[e->node].incarnation == e->incarnation)
-            look(e->node);
+        if (n != NULL)
+            look(n);
         break;
     case CRASH:
         start_node(e->node);
+        break;
+    case UPGRADE:
+        upgrade(e->node);
+        break;
+    case DRAINED:
+        if (n != NULL)
+            n->incarnation = 0;
         break;
     case STEP_BACK:
         w->clock_offset -= (int64_t)(uniform() * 3 * SECOND);
         break;
     case STEP_ON:
         w->clock_offset += (int64_t)(uniform() * 30 * SECOND);
-        w->steps_on++;
+        w->bursts++;
+        break;
+    case LOST:
+    case RESTARTED:
+    case COPIED:
+    case FAILED_OVER:
+        lose(e->what);
+        break;
+    case CUT:
+    case HEALED:
+        cut(e->node, e->what == CUT);
         break;
     }
 }
@@ -355,17 +519,21 @@ static void begin(uint64_t seed, struct bucket_spec spec, unsigned nodes, double
     w->spec = spec;
     w->node_count = nodes;
     w->cost = 1;
+    w->run = 1;
+    w->forget_at = INT64_MAX;
     bucket_init(&w->bucket);
+    bucket_init(&w->copy);
     struct bucket_spec part = lease_divided_spec(&spec, nodes, 1);
+    limits_local_spec_init(&w->whole, &spec);
+    limits_local_spec_init(&w->part, &part);
     double weights = 0;
     for (unsigned i = 0; i < nodes; i++)
         weights += w->nodes[i].arrivals = 0.2 + uniform();
     for (unsigned i = 0; i < nodes; i++) {
         struct node *n = &w->nodes[i];
-        limits_local_spec_init(&n->spec, &spec);
-        limits_local_spec_init(&n->divided, &part);
-        double per_second = (double)spec.rate * 1000 / (double)spec.per * load;
-        n->arrivals = n->arrivals / weights * per_second;
+        double per_second = spec.kind == LIMIT_QUOTA ? (double)spec.burst / 10
+                                                     : (double)spec.rate * 1000 / (double)spec.per;
+        n->arrivals = n->arrivals / weights * per_second * load;
         start_node(i);
         arrive_next(i);
     }
@@ -376,20 +544,27 @@ static void run(int64_t duration)
     plan(CRASH, w->faults.crashes * w->node_count, duration);
     plan(STEP_BACK, w->faults.step_back, duration);
     plan(STEP_ON, w->faults.step_on, duration);
+    plan(UPGRADE, w->faults.upgrades * w->node_count, duration);
+    plan(CUT, w->faults.cuts * w->node_count, duration);
+    plan(LOST, w->faults.losses, duration);
+    plan(RESTARTED, w->faults.losses, duration);
+    plan(COPIED, w->faults.losses * 3, duration);
+    plan(FAILED_OVER, w->faults.losses, duration);
     while (w->count > 0 && w->heap[0].at < duration) {
         struct event e = pop();
         w->now = e.at;
+        sink();
         happen(&e);
+        count_divided();
     }
 }
 
 static void end(void)
 {
     bucket_fini(&w->bucket);
-    for (unsigned i = 0; i < w->node_count; i++) {
-        limits_local_spec_fini(&w->nodes[i].spec);
-        limits_local_spec_fini(&w->nodes[i].divided);
-    }
+    bucket_fini(&w->copy);
+    limits_local_spec_fini(&w->whole);
+    limits_local_spec_fini(&w->part);
     MEM_FREE(&w->heap);
     MEM_FREE(&w);
 }
@@ -406,7 +581,16 @@ static struct bucket_spec any_spec(uint64_t seed)
     };
 }
 
-/* The largest excess over burst of all runs. */
+/* The level that nothing may pass: a burst, one more for each loss, and a part of one for each node
+ * that is divided, or began so. */
+static double allowed(void)
+{
+    const struct bucket_spec *part = &limits_local_spec_get(&w->part)->spec;
+    return (double)w->spec.burst * (1 + w->bursts) +
+           (double)part->burst * (w->divided_most + w->begun_divided);
+}
+
+/* The largest excess over that of all runs. */
 static double excess_of(uint64_t first, unsigned runs, struct faults faults)
 {
     double excess = -1e9;
@@ -418,7 +602,7 @@ static double excess_of(uint64_t first, unsigned runs, struct faults faults)
         w->cost = seed % 11 == 0 && spec.burst >= 10 ? 3 : 1;
         double seconds = 1500 / per_second;
         run((int64_t)((seconds < 3 ? 3 : seconds > 60 ? 60 : seconds) * SECOND));
-        double over = w->level_most - (double)spec.burst - (double)w->steps_on * (double)spec.burst;
+        double over = w->level_most - allowed();
         if (over > excess)
             excess = over;
         if (getenv("SIMULATION_VERBOSE") != NULL && over > 1e-6)
@@ -431,7 +615,7 @@ static double excess_of(uint64_t first, unsigned runs, struct faults faults)
 }
 
 static const struct faults all_faults = {
-    .lost = 0.05, .late = 0.05, .crashes = 0.1, .step_back = 0.1, .is_bursty = true
+    .lost = 0.05, .late = 0.05, .crashes = 0.1, .step_back = 0.1, .upgrades = 0.1, .is_bursty = true
 };
 
 static void never_more_than_burst_and_rate(void **state)
@@ -439,9 +623,11 @@ static void never_more_than_burst_and_rate(void **state)
     struct faults none = { .is_bursty = true };
     struct faults lossy = { .lost = 0.3, .late = 0.3, .is_bursty = true };
     struct faults crashing = { .crashes = 1, .is_bursty = true };
+    struct faults upgrading = { .upgrades = 1, .late = 0.1, .is_bursty = true };
     assert_true(excess_of(1, 500 / SLOW, none) < 1e-3);
     assert_true(excess_of(10001, 500 / SLOW, lossy) < 1e-3);
     assert_true(excess_of(20001, 500 / SLOW, crashing) < 1e-3);
+    assert_true(excess_of(25001, 500 / SLOW, upgrading) < 1e-3);
     assert_true(excess_of(30001, 1500 / SLOW, all_faults) < 1e-3);
 }
 
@@ -459,6 +645,45 @@ static void a_clock_set_forward_costs_one_burst_at_most(void **state)
         .lost = 0.02, .late = 0.02, .step_on = 0.2, .step_back = 0.05, .is_bursty = true
     };
     assert_true(excess_of(40001, 300 / SLOW, stepping) < 1e-3);
+}
+
+static void a_memory_lost_costs_one_burst_at_most(void **state)
+{
+    struct faults losing = all_faults;
+    losing.losses = 0.1;
+    assert_true(excess_of(50001, 1000 / SLOW, losing) < 1e-3);
+}
+
+/* k of n nodes cut off now and then, for any time: (1 + k/n) of the rate while they are, and what
+ * was there before. */
+static void partitions_divide_the_limit(void **state)
+{
+    struct faults cutting = { .cuts = 0.5, .late = 0.02, .lost = 0.02, .is_bursty = true };
+    struct faults everything = all_faults;
+    everything.cuts = 0.3;
+    everything.losses = 0.05;
+    everything.step_on = 0.05;
+    assert_true(excess_of(60001, 1000 / SLOW, cutting) < 1e-3);
+    assert_true(excess_of(70001, 1000 / SLOW, everything) < 1e-3);
+}
+
+/* Over the end of a window, on nodes whose clocks are 5 s apart. */
+static void no_window_of_a_quota_holds_more(void **state)
+{
+    for (uint64_t seed = 1; seed <= 400 / SLOW; seed++) {
+        int64_t quota = (int64_t[]){ 1, 10, 100, 2000 }[seed % 4];
+        struct bucket_spec spec = { .kind = LIMIT_QUOTA, .burst = quota, .period = LIMIT_HOUR };
+        begin(seed, spec, 1 + (unsigned)(seed % NODES_MOST), 1);
+        w->clock_offset = 3570 * SECOND; /* half a minute before the next */
+        w->faults = all_faults;
+        w->faults.step_back = 0;
+        w->faults.is_bursty = false;
+        run(60 * SECOND);
+        assert_true(w->in_window_most <= quota);
+        if (quota >= 100)
+            assert_true(w->admitted > quota); /* of both windows */
+        end();
+    }
 }
 
 static void what_there_is_is_used(void **state)
@@ -523,6 +748,9 @@ int main(void)
         cmocka_unit_test(never_more_than_burst_and_rate),
         cmocka_unit_test(subtracting_before_accruing_admits_too_much),
         cmocka_unit_test(a_clock_set_forward_costs_one_burst_at_most),
+        cmocka_unit_test(a_memory_lost_costs_one_burst_at_most),
+        cmocka_unit_test(partitions_divide_the_limit),
+        cmocka_unit_test(no_window_of_a_quota_holds_more),
         cmocka_unit_test(what_there_is_is_used),
         cmocka_unit_test(cut_off_nodes_divide_the_limit),
         cmocka_unit_test(flapping_brings_no_fresh_bursts),
