@@ -15,7 +15,8 @@
 #define WANT_TIME     10.0       /* s of demand that are asked for */
 #define RETRY_TIME    SECOND     /* between asks while divided */
 #define IDLE_TIME     (10 * SECOND)
-#define REFUSALS_MOST 3 /* in a row, before those who wait are denied */
+#define REPORT_PART   16 /* of the burst: what is spent is told when it is more */
+#define REFUSALS_MOST 3  /* in a row, before those who wait are denied */
 #define DENY_TIME     (20 * MS)
 
 static int64_t least(int64_t a, int64_t b)
@@ -251,6 +252,13 @@ static int64_t report_time(const struct bucket_spec *spec)
     return ns > IDLE_TIME ? IDLE_TIME : most((int64_t)ns, 20 * MS);
 }
 
+/* What was spent and not told keeps so much out of the bucket: a little of a rate does no harm. */
+static bool has_to_tell(const struct lease *l)
+{
+    const struct bucket_spec *spec = spec_of(l);
+    return l->taken > (spec->kind == LIMIT_RATE ? spec->burst / REPORT_PART : 0);
+}
+
 /* Is it `at` yet? If not, look again then. */
 static bool is_due(int64_t at, int64_t now, int64_t *next_out)
 {
@@ -272,7 +280,7 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
         *next_out = least(*next_out, now + most(SECOND, l->life / 2)); /* is it still used? */
     if (may_get && tokens <= atomic_load(&l->low))
         return true;
-    if (l->taken > 0 && is_due(l->asked_at + report_time(spec_of(l)), now, next_out))
+    if (has_to_tell(l) && is_due(l->asked_at + report_time(spec_of(l)), now, next_out))
         return true;
     return tokens > 0 && is_due(l->ends_at - l->life / 10, now, next_out);
 }
