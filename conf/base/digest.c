@@ -10,12 +10,14 @@
 #include "conf/base/digest.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/random.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t work_key;
@@ -76,7 +78,12 @@ void digest_sha1(struct text t, unsigned char into[DIGEST_SHA1_SIZE])
 
 bool digest_equals(const struct digest *a, const struct digest *b)
 {
-    return CRYPTO_memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0;
+    uint64_t left[DIGEST_SIZE / sizeof(uint64_t)], right[ARRAY_LENGTH(left)], different = 0;
+    memcpy(left, a->bytes, sizeof(left));
+    memcpy(right, b->bytes, sizeof(right));
+    for (size_t i = 0; i < ARRAY_LENGTH(left); i++)
+        different |= left[i] ^ right[i];
+    return different == 0;
 }
 
 struct text digest_print_hex(const void *bytes, size_t size, char *into)
@@ -125,4 +132,11 @@ void digest_random(void *bytes_out, size_t size)
         to += n;
         size -= (size_t)n;
     }
+}
+
+void digest_random_many(void *bytes_out, size_t size)
+{
+    MUST(size <= INT_MAX);
+    if (UNLIKELY(RAND_bytes(bytes_out, (int)size) != 1))
+        digest_random(bytes_out, size);
 }

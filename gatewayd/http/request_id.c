@@ -7,7 +7,7 @@
 #include "conf/base/digest.h"
 #include "gatewayd/http/chars.h"
 
-/* The kernel is asked once for so many: a page's worth costs little more than a few bytes. */
+/* The generator is asked once for so many: a page's worth costs little more than a few bytes. */
 #define BATCH 512
 
 static _Thread_local uint64_t batch[BATCH];
@@ -16,7 +16,7 @@ static _Thread_local unsigned left;
 uint64_t request_id_random(void)
 {
     if (left == 0) {
-        digest_random(batch, sizeof(batch));
+        digest_random_many(batch, sizeof(batch));
         left = BATCH;
     }
     return batch[--left];

@@ -105,6 +105,9 @@ static void random_bytes_differ(void **state)
     digest_random(b, sizeof(b));
     assert_memory_not_equal(a, b, sizeof(a));
     digest_random(NULL, 0);
+    digest_random_many(a, sizeof(a));
+    digest_random_many(b, sizeof(b));
+    assert_memory_not_equal(a, b, sizeof(a));
 }
 
 int main(void)
