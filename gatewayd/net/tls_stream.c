@@ -201,6 +201,14 @@ struct text tls_stream_print_error(const struct tls_stream *t, char *into, size_
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
+/* What others left in the thread's queue would be taken for a failure of ours. It is nearly always
+ * empty, and looking costs a fifth of clearing. */
+static inline void clear_errors(void)
+{
+    if (UNLIKELY(ERR_peek_error() != 0))
+        ERR_clear_error();
+}
+
 enum io tls_stream_handshake(struct tls_stream *t)
 {
     ERR_clear_error();
@@ -233,7 +241,7 @@ enum io tls_stream_read(struct tls_stream *t, void *into, size_t size, size_t *g
     enum io io = IO_DONE;
     while (*got_out < size) {
         size_t n = 0;
-        ERR_clear_error();
+        clear_errors();
         errno = 0;
         int result = SSL_read_ex(t->ssl, (char *)into + *got_out, size - *got_out, &n);
         int system_error = errno;
@@ -273,7 +281,7 @@ static struct text gather(const struct iovec *iov, unsigned count, size_t skip)
 
 static enum io write_some(struct tls_stream *t, struct text bytes, size_t *written_out)
 {
-    ERR_clear_error();
+    clear_errors();
     errno = 0;
     int result = SSL_write_ex(t->ssl, bytes.at, bytes.length, written_out);
     int system_error = errno;
