@@ -53,6 +53,31 @@ static inline bool text_equals(struct text a, struct text b)
     return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
 }
 
+/* Copies the bytes to `to`, where there is room for them; returns where they end. Most of what is
+ * copied in a request is short: overlapping words cost less than a call. */
+static inline char *text_copy_to(char *to, struct text t)
+{
+    const char *from = t.at;
+    size_t length = t.length;
+    if (length > 32)
+        return (char *)mempcpy(to, from, length);
+    if (length >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + length - 16, from + length - 16, 16);
+    } else if (length >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + length - 8, from + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + length - 4, from + length - 4, 4);
+    } else if (length > 0) {
+        to[0] = from[0];
+        to[length / 2] = from[length / 2];
+        to[length - 1] = from[length - 1];
+    }
+    return to + length;
+}
+
 bool text_equals_nocase(struct text a, struct text b);
 int text_compare(struct text a, struct text b); /* byte by byte, a prefix is smaller; <0, 0, >0 */
 bool text_starts_with(struct text t, struct text prefix);

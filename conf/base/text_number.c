@@ -117,18 +117,37 @@ bool text_parse_size(struct text t, int64_t *bytes_out)
     return parse_with_unit(t, size_units, ARRAY_LENGTH(size_units), bytes_out);
 }
 
+static size_t decimal_digits(uint64_t value)
+{
+    for (size_t count = 1;; count += 4, value /= 10000) {
+        if (value < 10)
+            return count;
+        if (value < 100)
+            return count + 1;
+        if (value < 1000)
+            return count + 2;
+        if (value < 10000)
+            return count + 3;
+    }
+}
+
+/* Two digits at a time, from the last ones on. */
 struct text text_print_u64(uint64_t value, char *into)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-
-    size_t length = sizeof(digits) - at;
-    memcpy(into, digits + at, length);
-    into[length] = '\0';
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    size_t length = decimal_digits(value);
+    char *at = into + length;
+    *at = '\0';
+    for (; value >= 100; value /= 100)
+        memcpy(at -= 2, pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(into, pairs + 2 * value, 2);
+    else
+        *into = (char)('0' + value);
     return text_from(into, length);
 }
 

@@ -118,9 +118,7 @@ struct pen {
 static void put(struct pen *pen, struct text t)
 {
     MUST((size_t)(pen->end - pen->at) >= t.length);
-    if (t.length > 0)
-        memcpy(pen->at, t.at, t.length);
-    pen->at += t.length;
+    pen->at = text_copy_to(pen->at, t);
 }
 
 /* Puts down all lines with number `id` (if `keep`), each followed by ", ", with room for `room`
@@ -211,8 +209,7 @@ static bool apply_via(struct headers *headers, const struct forwarded_hop *hop, 
     if (memory == NULL)
         return false;
     memcpy(memory, versions[hop->version].at, 4);
-    if (hop->node.length > 0)
-        memcpy(memory + 4, hop->node.at, hop->node.length);
+    (void)text_copy_to(memory + 4, hop->node);
     return headers_add(headers, HEADER_VIA, header_id_name(HEADER_VIA), text_from(memory, length));
 }
 

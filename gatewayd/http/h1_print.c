@@ -35,28 +35,6 @@ struct printer {
     bool full;
 };
 
-/* Most of what is copied is short: overlapping words cost less than a call. Returns the end. */
-static inline char *copy(char *to, const char *from, size_t length)
-{
-    if (length > 32)
-        return mempcpy(to, from, length);
-    if (length >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + length - 16, from + length - 16, 16);
-    } else if (length >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + length - 8, from + length - 8, 8);
-    } else if (length >= 4) {
-        memcpy(to, from, 4);
-        memcpy(to + length - 4, from + length - 4, 4);
-    } else if (length > 0) {
-        to[0] = from[0];
-        to[length / 2] = from[length / 2];
-        to[length - 1] = from[length - 1];
-    }
-    return to + length;
-}
-
 static inline bool has_room(struct printer *p, size_t length)
 {
     if (LIKELY((size_t)(p->end - p->at) >= length))
@@ -68,7 +46,7 @@ static inline bool has_room(struct printer *p, size_t length)
 static inline void put(struct printer *p, const char *bytes, size_t length)
 {
     if (has_room(p, length))
-        p->at = copy(p->at, bytes, length);
+        p->at = text_copy_to(p->at, text_from(bytes, length));
 }
 
 static inline void put_text(struct printer *p, struct text t)
@@ -92,22 +70,17 @@ static inline void put_line(struct printer *p, struct text name, struct text val
 {
     if (!has_room(p, name.length + value.length + 4))
         return;
-    char *at = copy(p->at, name.at, name.length);
+    char *at = text_copy_to(p->at, name);
     memcpy(at, ": ", 2);
-    at = copy(at + 2, value.at, value.length);
+    at = text_copy_to(at + 2, value);
     memcpy(at, "\r\n", 2);
     p->at = at + 2;
 }
 
 static void put_u64(struct printer *p, uint64_t value)
 {
-    char digits[20];
-    char *at = digits + sizeof(digits);
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    put(p, at, (size_t)(digits + sizeof(digits) - at));
+    char digits[TEXT_NUMBER_SIZE];
+    put_text(p, text_print_u64(value, digits));
 }
 
 static inline bool is_skipped(const struct header *h, bool skip_host)

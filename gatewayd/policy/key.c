@@ -61,17 +61,28 @@ static bool is_ours(struct text key)
     return memcmp(check, key.at + KEY_LENGTH - CHECK_LENGTH, CHECK_LENGTH) == 0;
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Only '!' to '~'. Eight at a time (a borrow or carry comes only out of a byte that is wrong
+ * itself); the last eight overlap. */
+static bool is_visible(struct text key)
+{
+    uint64_t wrong = 0;
+    for (size_t i = 0; i < key.length; i += 8) {
+        uint64_t word;
+        memcpy(&word, key.at + (i + 8 <= key.length ? i : key.length - 8), sizeof(word));
+        wrong |= (word - EACH_BYTE('!')) | (word + EACH_BYTE(0x7f - '~')) | word;
+    }
+    return (wrong & EACH_BYTE(0x80)) == 0;
+}
+
 enum key_form key_form(struct text key)
 {
     if (text_starts_with(key, TEXT_OF(KEY_MARK)))
         return is_ours(key) ? KEY_OURS : KEY_MISTYPED;
     if (key.length < KEY_LENGTH_LEAST || key.length > KEY_LENGTH_MOST)
         return KEY_NONE;
-    for (size_t i = 0; i < key.length; i++) {
-        if (key.at[i] < 0x21 || key.at[i] > 0x7e)
-            return KEY_NONE;
-    }
-    return KEY_FOREIGN;
+    return is_visible(key) ? KEY_FOREIGN : KEY_NONE;
 }
 
 struct digest key_digest(struct text key, struct text secret)

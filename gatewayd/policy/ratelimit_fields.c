@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gatewayd/policy/ratelimit_fields.h"
 
-#define NUMBERS_MOST 64 /* two numbers, their letters, quotes and the separator */
+#define NUMBERS_MOST 64 /* two numbers, their letters, quotes, the separator and a NUL */
 
 static size_t room_for(const struct limiter_result *result)
 {
@@ -11,17 +11,10 @@ static size_t room_for(const struct limiter_result *result)
     return size;
 }
 
-static char *add(char *at, struct text piece)
+static char *add_number(char *at, struct text letter, int64_t value)
 {
-    memcpy(at, piece.at, piece.length);
-    return at + piece.length;
-}
-
-static char *add_number(char *at, const char *letter, int64_t value)
-{
-    char digits[TEXT_NUMBER_SIZE];
-    at = add(at, text_of(letter));
-    return add(at, text_print_u64((uint64_t)value, digits));
+    at = text_copy_to(at, letter);
+    return at + text_print_u64((uint64_t)value, at).length;
 }
 
 /* "NAME";q=N;w=N for a policy, "NAME";r=N;t=N for what is left. Names are names: nothing to
@@ -31,11 +24,15 @@ static struct text print_list(const struct limiter_result *result, bool is_polic
     char *at = into;
     for (size_t i = 0; i < result->count; i++) {
         const struct limiter_item *item = &result->items[i];
-        at = add(at, i == 0 ? TEXT_OF("\"") : TEXT_OF(", \""));
-        at = add(at, item->name);
-        at = add_number(at,
-                        is_policy ? "\";q=" : "\";r=", is_policy ? item->quota : item->remaining);
-        at = add_number(at, is_policy ? ";w=" : ";t=", is_policy ? item->window : item->reset);
+        at = text_copy_to(at, i == 0 ? TEXT_OF("\"") : TEXT_OF(", \""));
+        at = text_copy_to(at, item->name);
+        if (is_policy) {
+            at = add_number(at, TEXT_OF("\";q="), item->quota);
+            at = add_number(at, TEXT_OF(";w="), item->window);
+        } else {
+            at = add_number(at, TEXT_OF("\";r="), item->remaining);
+            at = add_number(at, TEXT_OF(";t="), item->reset);
+        }
     }
     return text_from(into, (size_t)(at - into));
 }

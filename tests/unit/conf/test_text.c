@@ -171,6 +171,21 @@ static uint64_t reference_hash(EVP_MAC *mac, const unsigned char key[16], struct
     return hash;
 }
 
+static void a_copy_is_whole_and_no_longer(void **state)
+{
+    char from[80], to[82];
+    for (size_t i = 0; i < sizeof(from); i++)
+        from[i] = (char)(i + 1);
+    for (size_t length = 0; length <= sizeof(from); length++) {
+        memset(to, 0, sizeof(to));
+        assert_ptr_equal(text_copy_to(to + 1, text_from(from, length)), to + 1 + length);
+        assert_int_equal(to[0], 0);
+        assert_memory_equal(to + 1, from, length);
+        assert_int_equal(to[1 + length], 0);
+    }
+    assert_ptr_equal(text_copy_to(to, TEXT_EMPTY), to);
+}
+
 static void the_hash_is_siphash_1_3(void **state)
 {
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
@@ -222,6 +237,7 @@ int main(void)
         cmocka_unit_test(trimming_takes_spaces_and_tabs_only),
         cmocka_unit_test(distance_counts_typing_mistakes),
         cmocka_unit_test(names_too_long_for_hints_are_far),
+        cmocka_unit_test(a_copy_is_whole_and_no_longer),
         cmocka_unit_test(the_hash_is_siphash_1_3),
         cmocka_unit_test(hashes_tell_length_and_content_apart),
         cmocka_unit_test(the_stable_hash_stays),

@@ -180,6 +180,12 @@ static void numbers_print(void **state)
     assert_string_equal(into, "0");
     assert_int_equal(text_print_u64(UINT64_MAX, into).length, 20);
     assert_string_equal(into, "18446744073709551615");
+    for (uint64_t value = 1; value < UINT64_MAX / 7; value = value * 7 + value % 5) {
+        char expected[32];
+        snprintf(expected, sizeof(expected), "%llu", (unsigned long long)value);
+        assert_string_equal(text_print_u64(value, into).at, expected);
+        assert_int_equal(text_print_u64(value, into).length, strlen(expected));
+    }
 }
 
 static void assert_time(const char *t, int64_t expected)

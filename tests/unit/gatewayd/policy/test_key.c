@@ -77,6 +77,14 @@ static void foreign_keys_are_16_to_256_visible_characters(void **state)
     key[3] = '\x80';
     assert_int_equal(key_form(text_from(key, 20)), KEY_NONE);
     assert_int_equal(key_form(TEXT_EMPTY), KEY_NONE);
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 21; at++) {
+            memset(key, 'x', 21);
+            key[at] = (char)byte;
+            assert_int_equal(key_form(text_from(key, 21)),
+                             byte > 0x20 && byte < 0x7f ? KEY_FOREIGN : KEY_NONE);
+        }
+    }
 }
 
 static void characters_are_spread_evenly(void **state)
