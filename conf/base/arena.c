@@ -70,10 +70,11 @@ void *arena_try_alloc(struct arena *arena, size_t size)
     if (UNLIKELY(size > SIZE_MAX / 2))
         return NULL;
     /* At least one unit, so that two allocations never share an address. */
-    size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (UNLIKELY(rounded > arena->ceiling || arena->allocated > arena->ceiling - rounded))
+    size_t rounded = (size + (size == 0) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t allocated = arena->allocated + rounded;
+    if (UNLIKELY(allocated > arena->ceiling || allocated < rounded))
         return NULL;
-    arena->allocated += rounded;
+    arena->allocated = allocated;
     if (UNLIKELY((size_t)(arena->end - arena->at) < rounded))
         return alloc_beyond(arena, rounded);
     void *memory = arena->at;

@@ -31,7 +31,6 @@ void exchange_begin_response(struct exchange *ex, unsigned status)
     ex->response = (struct response_head){
         .status = status,
         .version = HTTP_1_1,
-        .reason = status_reason(status),
         .headers = headers,
     };
     ex->is_response_begun = true;

@@ -70,68 +70,79 @@ static bool is_ipv4(struct text t)
     return dots == 3;
 }
 
-/* No empty label; and what ends in a number is an IPv4 address, whole and decimal. */
-static bool is_host(struct text t)
+/* What a name is made of, found in one pass. */
+struct shape {
+    const char *stop;   /* behind its last byte */
+    unsigned seen;      /* classes of its bytes */
+    bool has_gap;       /* an empty label, other than behind a dot at the end */
+    bool is_number;     /* the last label consists of digits */
+    bool ends_with_dot; /* which does not count */
+};
+
+static struct shape look_at(struct text t)
 {
-    bool is_number = false, is_empty = true;
-    for (size_t i = 0; i < t.length; i++) {
-        if (t.at[i] == '.') {
-            if (is_empty)
-                return false;
-            is_empty = true;
+    struct shape s = { .stop = t.at };
+    const char *end = t.at + t.length, *label = t.at;
+    unsigned in_all = CHARS_DIGIT; /* of the label at hand */
+    for (; s.stop < end && chars_is(*s.stop, CHARS_HOST); s.stop++) {
+        if (*s.stop != '.') {
+            unsigned classes = chars_class[(unsigned char)*s.stop];
+            s.seen |= classes;
+            in_all &= classes;
             continue;
         }
-        is_number = (is_empty || is_number) && chars_is(t.at[i], CHARS_DIGIT);
-        is_empty = false;
+        s.has_gap |= s.stop == label;
+        s.ends_with_dot = s.stop + 1 == end || s.stop[1] == ':';
+        if (s.ends_with_dot)
+            continue;
+        label = s.stop + 1;
+        in_all = CHARS_DIGIT;
     }
-    return !is_empty && (!is_number || is_ipv4(t));
+    s.has_gap |= s.stop == label;
+    s.is_number = in_all != 0;
+    return s;
 }
 
 static enum refusal lower(struct text *host, struct arena *arena)
 {
-    size_t i = 0;
-    while (i < host->length && !chars_is(host->at[i], CHARS_UPPER))
-        i++;
-    if (LIKELY(i == host->length))
-        return REFUSAL_NONE;
     char *copy = arena_try_alloc(arena, host->length);
     if (copy == NULL)
         return REFUSAL_HEAD_TOO_LARGE;
-    for (i = 0; i < host->length; i++)
+    for (size_t i = 0; i < host->length; i++)
         copy[i] = (char)(chars_is(host->at[i], CHARS_UPPER) ? host->at[i] | 0x20 : host->at[i]);
     host->at = copy;
     return REFUSAL_NONE;
 }
 
+/* No label is empty; and what ends in a number is an IPv4 address, whole and decimal. */
 static enum refusal parse_name(struct text t, struct arena *arena, struct authority *a)
 {
-    const char *end = t.at + t.length, *stop = chars_skip(t.at, end, CHARS_HOST);
-    struct text host = text_from(t.at, (size_t)(stop - t.at));
-    if (stop < end) {
-        if (*stop != ':')
+    struct shape s = look_at(t);
+    struct text host = text_from(t.at, (size_t)(s.stop - t.at));
+    if (host.length < t.length) {
+        if (*s.stop != ':')
             return REFUSAL_HOST_INVALID;
         enum refusal r = parse_port(text_skip(t, host.length + 1), a);
         if (r != REFUSAL_NONE)
             return r;
     }
-    if (host.length > 0 && host.at[host.length - 1] == '.')
-        host.length--;
-    if (host.length > HOST_LENGTH_MAX || !is_host(host))
+    host.length -= s.ends_with_dot;
+    if (host.length > HOST_LENGTH_MAX || s.has_gap || (s.is_number && !is_ipv4(host)))
         return REFUSAL_HOST_INVALID;
     a->host = host;
-    return lower(&a->host, arena);
+    return LIKELY((s.seen & CHARS_UPPER) == 0) ? REFUSAL_NONE : lower(&a->host, arena);
 }
 
 enum refusal authority_parse(struct text t, struct arena *arena, struct authority *authority_out)
 {
     struct authority a = { .host = text_from(t.at, 0) };
     enum refusal r = REFUSAL_NONE;
-    if (t.length > 0) {
-        if (text_find_byte(t, '@') < t.length)
-            return REFUSAL_HOST_USER;
+    if (t.length > 0)
         r = t.at[0] == '[' ? parse_ipv6(t, arena, &a) : parse_name(t, arena, &a);
-    }
-    if (r == REFUSAL_NONE)
+    if (LIKELY(r == REFUSAL_NONE)) {
         *authority_out = a;
-    return r;
+        return r;
+    }
+    /* Nothing right has one. */
+    return text_find_byte(t, '@') < t.length ? REFUSAL_HOST_USER : r;
 }

@@ -3,7 +3,9 @@
  * chars.h - which bytes may stand where in HTTP, and finding the first that may not.
  *
  * The scanners look at sixteen bytes at a time with SSE2 (every x86-64 has it), elsewhere at eight
- * in a word. They never read past `end`. Pure; any thread.
+ * in a word. They never read past `end`. Those that are given `floor`, the first byte that may be
+ * read, take what is left at the end in one step too: together with bytes before it, whose
+ * verdicts are dropped. Pure; any thread.
  */
 #ifndef GATEWAYD_HTTP_CHARS_H
 #define GATEWAYD_HTTP_CHARS_H
@@ -11,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "conf/base/must.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -57,22 +61,40 @@ static inline bool chars_is_value(char byte)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
+#ifdef __SSE2__
+/* Bit n: the byte n of the sixteen at `at` may not stand in a value. */
+static inline unsigned chars_bad_in_value(const char *at)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i fine = _mm_cmpeq_epi8(_mm_max_epu8(x, _mm_set1_epi8(0x20)), x);
+    fine = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)), fine);
+    fine = _mm_or_si128(fine, _mm_cmpeq_epi8(x, _mm_set1_epi8('\t')));
+    return (unsigned)_mm_movemask_epi8(fine) ^ 0xffff;
+}
+
+/* Bit n: the byte n of the sixteen at `at` is a colon. */
+static inline unsigned chars_colons(const char *at)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(':')));
+}
+#endif
+
 /* The first control byte but a tab (so: the CR of a line's end, or something worse), or `end`. */
-static inline const char *chars_skip_value(const char *at, const char *end)
+static inline const char *chars_skip_value(const char *floor, const char *at, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i space = _mm_set1_epi8(0x20), del = _mm_set1_epi8(0x7f);
-    const __m128i tab = _mm_set1_epi8('\t');
     for (; end - at >= 16; at += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i fine =
-            _mm_andnot_si128(_mm_cmpeq_epi8(x, del), _mm_cmpeq_epi8(_mm_max_epu8(x, space), x));
-        fine = _mm_or_si128(fine, _mm_cmpeq_epi8(x, tab));
-        unsigned bad = (unsigned)_mm_movemask_epi8(fine) ^ 0xffff;
+        unsigned bad = chars_bad_in_value(at);
         if (bad != 0)
             return at + __builtin_ctz(bad);
     }
+    if (LIKELY(end - floor >= 16)) {
+        unsigned bad = chars_bad_in_value(end - 16) >> (16 - (end - at));
+        return bad != 0 ? at + __builtin_ctz(bad) : end;
+    }
 #else
+    (void)floor;
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
     for (; end - at >= 8; at += 8) {
         uint64_t x;
@@ -87,19 +109,24 @@ static inline const char *chars_skip_value(const char *at, const char *end)
     return at;
 }
 
-/* The first ':' of the 32 bytes at `at`, or NULL: there is none, or fewer than 32 bytes are left
- * and looking at single bytes would not be faster. */
-static inline const char *chars_find_colon(const char *at, const char *end)
+/* The first ':' of the 32 bytes at `at`, or NULL: there is none, or looking at single bytes would
+ * not be slower. */
+static inline const char *chars_find_colon(const char *floor, const char *at, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i colon = _mm_set1_epi8(':');
-    for (const char *stop = at + 32; at < stop && end - at >= 16; at += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
-        unsigned found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, colon));
-        if (found != 0)
+    for (const char *stop = at + 32; at < stop; at += 16) {
+        if (UNLIKELY(end - at < 16)) {
+            if (end - floor < 16)
+                return NULL;
+            unsigned found = chars_colons(end - 16) >> (16 - (end - at));
+            return found != 0 ? at + __builtin_ctz(found) : NULL;
+        }
+        unsigned found = chars_colons(at);
+        if (LIKELY(found != 0))
             return at + __builtin_ctz(found);
     }
 #else
+    (void)floor;
     (void)at;
     (void)end;
 #endif

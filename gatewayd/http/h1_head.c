@@ -81,22 +81,33 @@ static enum h1_parse refuse_name(const char *start, const char *at, struct line 
     return refuse(line, REFUSAL_HEADER_NAME);
 }
 
+/* Without the space in front, of which there is nearly always one, and that behind. */
+static inline struct text trim_value(const char *start, const char *stop)
+{
+    if (LIKELY(start < stop && *start == ' '))
+        start++;
+    if (LIKELY(start < stop && (unsigned char)*start > ' ' && (unsigned char)stop[-1] > ' '))
+        return text_from(start, (size_t)(stop - start));
+    while (start < stop && (*start == ' ' || *start == '\t'))
+        start++;
+    while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    return text_from(start, (size_t)(stop - start));
+}
+
 /* The value from behind the colon at `start` on; no line ends before `from`. */
 static inline enum h1_parse parse_value(struct h1_cursor *cursor, struct text visible,
                                         const char *start, const char *from, struct line *line)
 {
-    const char *end = visible.at + visible.length, *stop = chars_skip_value(from, end);
+    const char *end = visible.at + visible.length, *stop;
+    stop = chars_skip_value(visible.at, from, end);
     enum h1_parse parsed = parse_line_end(stop, end, line);
     if (UNLIKELY(parsed == H1_MORE)) {
         cursor->colon = (size_t)(start - visible.at);
         cursor->scanned = (size_t)(stop - visible.at);
         return H1_MORE;
     }
-    while (start < stop && (*start == ' ' || *start == '\t'))
-        start++;
-    while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t'))
-        stop--;
-    line->value = text_from(start, (size_t)(stop - start));
+    line->value = trim_value(start, stop);
     return parsed;
 }
 
@@ -159,50 +170,56 @@ static enum refusal add_line(struct h1_cursor *cursor, const struct line *line,
 /* Whether such a line is fine where the names in `headers` stand already. */
 static inline bool may_add(const struct headers *headers, enum header_id id)
 {
-    return !headers_has(headers, id) || id == HEADER_OTHER ||
+    return LIKELY(!headers_has(headers, id)) || id == HEADER_OTHER ||
            (header_id_flags(id) & (HEADER_SINGLETON | HEADER_FRAMING)) == 0;
 }
 
+static inline bool is_line_end(const char *at, const char *end)
+{
+    return end - at >= 2 && memcmp(at, "\r\n", 2) == 0;
+}
+
 /* Takes lines for as long as each is complete and has nothing unusual about it; the first other one
- * is left to parse_line. A well-known name needs no look at its single bytes. */
-static void take_plain_lines(struct h1_cursor *cursor, struct text visible,
+ * is left to parse_line. A well-known name needs no look at its single bytes. True: that was the
+ * empty line. */
+static bool take_plain_lines(struct h1_cursor *cursor, struct text visible,
                              const struct h1_limits *limits, struct headers *headers)
 {
     const char *at = visible.at + cursor->line, *end = visible.at + visible.length;
     unsigned count = cursor->count;
-    while (at < end && count < limits->headers) {
-        const char *colon = chars_find_colon(at, end);
+    bool is_whole = false;
+    while (count < limits->headers) {
+        const char *colon = chars_find_colon(visible.at, at, end);
         if (colon == NULL)
             break;
         struct text name = text_from(at, (size_t)(colon - at));
         enum header_id id = header_id_find(name);
         if (id == HEADER_OTHER && (colon == at || chars_skip(at, colon, CHARS_TOKEN) != colon))
             break;
-        if (UNLIKELY(!may_add(headers, id)))
-            break;
-        const char *value = colon + 1;
-        const char *stop = chars_skip_value(value, end);
-        if (UNLIKELY(end - stop < 2 || stop[0] != '\r' || stop[1] != '\n'))
-            break;
-        at = stop + 2;
-        while (value < stop && (*value == ' ' || *value == '\t'))
-            value++;
-        while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
-            stop--;
-        if (UNLIKELY(!headers_add(headers, id, name, text_from(value, (size_t)(stop - value)))))
+        const char *stop = chars_skip_value(visible.at, colon + 1, end);
+        if (UNLIKELY(!is_line_end(stop, end) || !may_add(headers, id) ||
+                     !headers_add(headers, id, name, trim_value(colon + 1, stop))))
             break;
         count++;
-        cursor->line = (size_t)(at - visible.at);
+        at = stop + 2;
+        if (is_line_end(at, end)) {
+            is_whole = true;
+            at += 2;
+            break;
+        }
     }
+    cursor->line = (size_t)(at - visible.at);
     cursor->count = count;
+    return is_whole;
 }
 
 enum h1_parse h1_head_parse_headers(struct h1_cursor *cursor, struct text visible,
                                     const struct h1_limits *limits, struct headers *headers,
                                     enum refusal *refusal_out)
 {
-    if (LIKELY(cursor->colon <= cursor->line && cursor->scanned <= cursor->line))
-        take_plain_lines(cursor, visible, limits, headers);
+    bool is_new_line = cursor->colon <= cursor->line && cursor->scanned <= cursor->line;
+    if (LIKELY(is_new_line && take_plain_lines(cursor, visible, limits, headers)))
+        return H1_DONE;
     for (;;) {
         struct line line = { .refusal = REFUSAL_NONE };
         enum h1_parse parsed = parse_line(cursor, visible, &line);
@@ -264,7 +281,10 @@ enum refusal h1_head_parse_framing(const struct headers *headers, bool is_1_0,
 /* The bit of an option, or 0 for the name of a field. Their lengths differ. */
 static unsigned option_bit(struct text option)
 {
-    if (option.length == 10 && text_equals_nocase(option, TEXT_OF("keep-alive")))
+    static const struct text keep_alive = TEXT("keep-alive");
+    if (option.length == keep_alive.length &&
+        (memcmp(option.at, keep_alive.at, keep_alive.length) == 0 ||
+         text_equals_nocase(option, keep_alive)))
         return H1_OPTION_KEEP_ALIVE;
     if (option.length == 5 && text_equals_nocase(option, TEXT_OF("close")))
         return H1_OPTION_CLOSE;

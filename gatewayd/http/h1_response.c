@@ -69,7 +69,7 @@ static enum h1_parse parse_reason(struct h1_response *p, const char **at, struct
     else if (*start != '\r' && *start != '\n')
         return refuse(p, REFUSAL_STATUS_LINE);
     const char *from = visible.at + p->cursor.scanned;
-    const char *stop = chars_skip_value(from > start ? from : start, end);
+    const char *stop = chars_skip_value(visible.at, from > start ? from : start, end);
     p->cursor.scanned = (size_t)(stop - visible.at);
     if (stop == end)
         return H1_MORE;

@@ -138,11 +138,9 @@ static struct header *find_from(const struct headers *f, unsigned from, enum hea
     return NULL;
 }
 
-struct header *headers_find(const struct headers *f, enum header_id id)
+struct header *headers_find_present(const struct headers *f, enum header_id id)
 {
     MUST(id != HEADER_OTHER);
-    if (!headers_has(f, id))
-        return NULL;
     return find_from(f, 0, id, TEXT_EMPTY);
 }
 

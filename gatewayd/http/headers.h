@@ -66,7 +66,11 @@ static inline bool headers_has(const struct headers *f, enum header_id id)
 }
 
 /* The first that was not removed, or NULL; the second form for names without a number. */
-struct header *headers_find(const struct headers *f, enum header_id id);
+struct header *headers_find_present(const struct headers *f, enum header_id id); /* of .._find */
+static inline struct header *headers_find(const struct headers *f, enum header_id id)
+{
+    return headers_has(f, id) ? headers_find_present(f, id) : NULL;
+}
 struct header *headers_find_named(const struct headers *f, struct text name);
 
 /* The next of the same name after `field`, or NULL. */

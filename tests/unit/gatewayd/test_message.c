@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -57,9 +58,38 @@ static void scanners_stop_at_the_first_wrong_byte(void **state)
             memset(bytes, 'x', sizeof(bytes));
             bytes[at] = (char)byte;
             const char *end = bytes + sizeof(bytes);
-            assert_ptr_equal(chars_skip_value(bytes, end), in_value ? end : bytes + at);
+            assert_ptr_equal(chars_skip_value(bytes, bytes, end), in_value ? end : bytes + at);
             assert_ptr_equal(chars_skip_target(bytes, end), in_target ? end : bytes + at);
         }
+    }
+}
+
+/* The rest of a buffer is looked at together with bytes before it: those do not count, and nothing
+ * beyond the end is read (the buffer is of its own size). */
+static void scanners_end_with_the_buffer(void **state)
+{
+    for (size_t size = 1; size <= 40; size++) {
+        char *bytes = malloc(size), *end = bytes + size;
+        for (size_t from = 0; from <= size; from++) {
+            memset(bytes, '\r', size);
+            memset(bytes + from, 'x', size - from);
+            assert_ptr_equal(chars_skip_value(bytes, bytes + from, end), end);
+            memset(bytes, ':', size);
+            memset(bytes + from, 'x', size - from);
+            assert_null(chars_find_colon(bytes, bytes + from, end));
+        }
+        for (size_t wrong = 0; wrong < size; wrong++) {
+            memset(bytes, 'x', size);
+            bytes[wrong] = '\r';
+            for (size_t from = 0; from <= wrong; from++)
+                assert_ptr_equal(chars_skip_value(bytes, bytes + from, end), bytes + wrong);
+            bytes[wrong] = ':';
+            for (size_t from = 0; from <= wrong; from++) {
+                const char *colon = chars_find_colon(bytes, bytes + from, end);
+                assert_true(colon == NULL || colon == bytes + wrong);
+            }
+        }
+        free(bytes);
     }
 }
 
@@ -91,6 +121,7 @@ int main(void)
         cmocka_unit_test(what_may_be_repeated_is_known),
         cmocka_unit_test(statuses_have_reasons),
         cmocka_unit_test(scanners_stop_at_the_first_wrong_byte),
+        cmocka_unit_test(scanners_end_with_the_buffer),
         cmocka_unit_test(tokens_and_hosts_have_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
