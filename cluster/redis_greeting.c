@@ -78,13 +78,18 @@ static bool judge_select(struct redis_greeting *g, const struct redis_reply *rep
     return true;
 }
 
-/* A host and a port, as Redis and Sentinel know a server, as "host:port". */
-static bool print_server(struct text host, struct text port, char into[REDIS_GREETING_SERVER_SIZE])
+bool redis_greeting_print_server(struct text host, struct text port,
+                                 char into[REDIS_GREETING_SERVER_SIZE])
 {
     uint64_t number;
     if (host.length == 0 || host.length > 255 || !text_parse_u64(port, &number) || number == 0 ||
         number > 65535)
         return false;
+    /* What is no name or address would be found out later, but not be fit to be printed. */
+    for (size_t i = 0; i < host.length; i++) {
+        if (host.at[i] <= ' ' || host.at[i] > '~')
+            return false;
+    }
     bool is_v6 = text_find_byte(host, ':') < host.length;
     snprintf(into, REDIS_GREETING_SERVER_SIZE, is_v6 ? "[%.*s]:%llu" : "%.*s:%llu", TEXT_ARGS(host),
              (unsigned long long)number);
@@ -96,9 +101,9 @@ static void note_replicas(struct redis_facts *facts, const struct redis_reply *l
     for (size_t i = 0; i < redis_reply_count(list); i++) {
         const struct redis_reply *one = redis_reply_at(list, i);
         if (facts->replica_count < REDIS_GREETING_REPLICAS &&
-            print_server(redis_reply_text(redis_reply_at(one, 0)),
-                         redis_reply_text(redis_reply_at(one, 1)),
-                         facts->replicas[facts->replica_count]))
+            redis_greeting_print_server(redis_reply_text(redis_reply_at(one, 0)),
+                                        redis_reply_text(redis_reply_at(one, 1)),
+                                        facts->replicas[facts->replica_count]))
             facts->replica_count++;
     }
 }
@@ -212,10 +217,10 @@ static bool judge_key(struct redis_greeting *g, const struct redis_reply *reply)
 
 /* AUTH is left out without a user and password. */
 static bool (*const judges[])(struct redis_greeting *, const struct redis_reply *) = {
-    judge_auth, judge_select, judge_role, judge_server, judge_memory, judge_time, judge_key,
+    judge_auth, judge_role, judge_select, judge_server, judge_memory, judge_time, judge_key,
 };
 
-static void send_auth(struct redis_wire *w, struct text user, const char *password)
+void redis_greeting_send_auth(struct redis_wire *w, struct text user, const char *password)
 {
     struct text secret = text_of(password == NULL ? "" : password);
     if (user.length > 0)
@@ -233,9 +238,9 @@ void redis_greeting_start(struct redis_greeting *g, struct redis_wire *w,
     g->has_user = config->user.length > 0 || password != NULL;
     g->step = g->has_user ? 0 : 1;
     if (g->has_user)
-        send_auth(w, config->user, password);
-    redis_wire_send(w, (struct text[]){ TEXT("SELECT"), db }, 2);
+        redis_greeting_send_auth(w, config->user, password);
     redis_wire_send(w, (struct text[]){ TEXT("ROLE") }, 1);
+    redis_wire_send(w, (struct text[]){ TEXT("SELECT"), db }, 2);
     redis_wire_send(w, (struct text[]){ TEXT("INFO"), TEXT("server") }, 2);
     redis_wire_send(w, (struct text[]){ TEXT("INFO"), TEXT("memory") }, 2);
     redis_wire_send(w, (struct text[]){ TEXT("TIME") }, 1);

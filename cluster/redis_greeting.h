@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * redis_greeting.h - what is said first on a connection to a server, and whether the server will
- * do: AUTH, SELECT, ROLE, INFO, TIME, and a look at one of our keys, all in one go.
+ * do: AUTH, ROLE, SELECT, INFO, TIME, and a look at one of our keys, all in one go.
  *
  * A server will do if it is a master of version 6.2 or later that has loaded its data, never
  * evicts (maxmemory-policy noeviction), and lets our user see a key of ours.
@@ -53,6 +53,14 @@ void redis_greeting_start(struct redis_greeting *g, struct redis_wire *w,
 /* For each reply until it is DONE or BAD. */
 MUST_USE enum redis_greeting_result redis_greeting_on_reply(struct redis_greeting *g,
                                                             const struct redis_reply *reply);
+
+/* AUTH, as a user ("" : the default one). */
+void redis_greeting_send_auth(struct redis_wire *w, struct text user, const char *password);
+
+/* A host and a port, as servers and sentinels know others, as "host:port"; false if they are not
+ * that. */
+MUST_USE bool redis_greeting_print_server(struct text host, struct text port,
+                                          char into[REDIS_GREETING_SERVER_SIZE]);
 
 /* An error as a clause for people: one line, cut, without bytes that steer a terminal. */
 void redis_greeting_print_error(struct text error, char *into, size_t size);

@@ -493,7 +493,6 @@ static void become_up(struct redis_link *l)
         return;
     }
     loop_timer_stop(&l->deadline);
-    l->server.facts = l->greeting.facts;
     if (l->run != l->greeting.facts.run)
         l->clock = (struct reading){ 0 };
     l->run = l->greeting.facts.run;
@@ -574,7 +573,7 @@ void redis_link_on_site(struct redis_link *l, const struct redis_server *server)
     if (server == NULL) {
         if (l->state != AWAY)
             return;
-        snprintf(l->reason, sizeof(l->reason), "%.*s",
+        snprintf(l->reason, sizeof(l->reason), "No Redis can be used: %.*s.",
                  TEXT_ARGS(redis_site_reason(l->settings.site)));
         l->needs_care = redis_site_needs_care(l->settings.site);
         tell_change(l);
@@ -588,6 +587,8 @@ void redis_link_on_site(struct redis_link *l, const struct redis_server *server)
     }
     if (l->state == AWAY && !loop_timer_is_started(&l->retry))
         connect_to(l, server);
+    else if (l->state != AWAY)
+        l->server = *server;
 }
 
 void redis_link_renew(struct redis_link *l, struct text reason)
@@ -650,6 +651,11 @@ bool redis_link_is_up(const struct redis_link *l)
 struct text redis_link_reason(const struct redis_link *l)
 {
     return l->state == UP ? TEXT_EMPTY : text_of(l->reason);
+}
+
+bool redis_link_is_named(const struct redis_link *l)
+{
+    return l->server.is_named;
 }
 
 uint64_t redis_link_run_of_server(const struct redis_link *l)

@@ -77,6 +77,10 @@ int64_t redis_link_time_us(const struct redis_link *l);
  * over. 0: never known. */
 uint64_t redis_link_run_of_server(const struct redis_link *l);
 
+/* Sentinel names the server in use as the master, by its highest epoch: even if its history is
+ * behind what we know, it is the one. Without Sentinel: false. */
+bool redis_link_is_named(const struct redis_link *l);
+
 /* Calls not answered yet, and bytes not sent yet: what is queued has a ceiling (64 MiB); past it
  * calls are answered REDIS_AWAY. */
 size_t redis_link_waiting(const struct redis_link *l);

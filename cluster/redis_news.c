@@ -37,7 +37,7 @@ static void say_away(const struct redis_news *n)
         log_warn(&scope, "no connection to Redis for %s: %.*s", uses[redis_link_use(n->link)],
                  TEXT_ARGS(reason));
     else if (redis_link_needs_care(n->link))
-        log_error(&scope, "Redis cannot be used: %.*s", TEXT_ARGS(reason));
+        log_error(&scope, "%.*s", TEXT_ARGS(reason));
     else
         log_warn(&scope, "Redis is away: %.*s", TEXT_ARGS(reason));
 }

@@ -20,7 +20,10 @@ static void seek(struct redis_site *s)
     s->has_server = false;
     s->reason[0] = '\0';
     s->needs_care = false;
-    redis_site_list_start(s);
+    if (s->sentinels != NULL)
+        redis_site_sentinels_start_round(s);
+    else
+        redis_site_list_start(s);
 }
 
 static void on_retry(void *arg)
@@ -37,6 +40,8 @@ struct redis_site *redis_site_new(const struct redis_access *access, redis_site_
     redis_backoff_init(&s->backoff, RETRY_FIRST_MS, RETRY_MOST_MS);
     loop_timer_init(&s->retry, access->loop, on_retry, s);
     snprintf(s->reason, sizeof(s->reason), "Redis has not been looked for yet.");
+    if (access->config->sentinel != NULL)
+        s->sentinels = redis_site_sentinels_new(s);
     return s;
 }
 
@@ -47,11 +52,14 @@ void redis_site_free(struct redis_site **site)
         return;
     loop_timer_stop(&s->retry);
     redis_site_list_stop(s);
+    redis_site_sentinels_free(&s->sentinels);
     MEM_FREE(site);
 }
 
 void redis_site_start(struct redis_site *s)
 {
+    if (s->sentinels != NULL)
+        redis_site_sentinels_start(s);
     seek(s);
 }
 
@@ -64,10 +72,15 @@ void redis_site_doubt(struct redis_site *s)
 void redis_site_shun(struct redis_site *s, const char *name)
 {
     snprintf(s->shunned, sizeof(s->shunned), "%s", name);
+    redis_site_ask_again(s);
+}
+
+void redis_site_ask_again(struct redis_site *s)
+{
     if (s->is_seeking)
         s->is_asked_again = true;
     else
-        redis_site_doubt(s);
+        seek(s);
 }
 
 void redis_site_complain(struct redis_site *s, struct text server, struct text clause)

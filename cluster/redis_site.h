@@ -18,6 +18,7 @@ struct redis_server {
     struct address at;
     struct redis_facts facts;
     uint64_t epoch; /* Sentinel's, 0: not known */
+    bool is_named;  /* the sentinels' highest epoch names it */
 };
 
 /* From the loop: a round has ended. NULL: no server; see redis_site_reason. */
@@ -38,7 +39,7 @@ void redis_site_shun(struct redis_site *s, const char *name);
 /* NULL: none is known, or it is in doubt and being looked at. */
 const struct redis_server *redis_site_server(const struct redis_site *s);
 
-/* Why there is none: a sentence; empty if there is one. */
+/* Why there is none: clauses; empty if there is one. */
 struct text redis_site_reason(const struct redis_site *s);
 bool redis_site_needs_care(const struct redis_site *s);
 

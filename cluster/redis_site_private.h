@@ -38,6 +38,15 @@ struct redis_site {
 void redis_site_list_start(struct redis_site *s);
 void redis_site_list_stop(struct redis_site *s);
 
+/* With Sentinel. */
+struct redis_site_sentinels *redis_site_sentinels_new(struct redis_site *s);
+void redis_site_sentinels_free(struct redis_site_sentinels **sentinels);
+void redis_site_sentinels_start(struct redis_site *s); /* listens to them; before the first round */
+void redis_site_sentinels_start_round(struct redis_site *s);
+
+/* As redis_site_doubt; during a round another one follows it. */
+void redis_site_ask_again(struct redis_site *s);
+
 /* Adds a clause about a server to the reason of a round that finds none. */
 void redis_site_complain(struct redis_site *s, struct text server, struct text clause);
 

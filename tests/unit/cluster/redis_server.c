@@ -119,7 +119,8 @@ static void spawn(struct redis_server_process *s)
         int null = open("/dev/null", O_RDWR);
         dup2(null, 0);
         dup2(null, 1);
-        execlp("redis-server", "redis-server", path, (char *)NULL);
+        const char *program = s->is_sentinel ? "redis-sentinel" : "redis-server";
+        execlp(program, program, path, (char *)NULL);
         _exit(127);
     }
     uint64_t until = clock_read_ns() + PATIENCE_NS;
@@ -133,9 +134,26 @@ static void spawn(struct redis_server_process *s)
 void redis_server_start(struct redis_server_process *s, const char *settings, const char *tls)
 {
     *s = (struct redis_server_process){ .folder = folder_new(), .port = bind_loopback(0) };
-    s->is_tls = tls != NULL;
     write_users(s);
     write_config(s, settings, tls);
+    spawn(s);
+}
+
+void redis_server_start_sentinel(struct redis_server_process *s, int master_port, int quorum)
+{
+    struct builder b;
+    *s = (struct redis_server_process){ .folder = folder_new(), .port = bind_loopback(0) };
+    s->is_sentinel = true;
+    builder_init(&b, 65536);
+    builder_addf(&b,
+                 "bind 127.0.0.1\nport %d\ndir %s\nlogfile %s/log\nrequirepass %s\n"
+                 "sentinel sentinel-pass %s\nsentinel monitor mymaster 127.0.0.1 %d %d\n"
+                 "sentinel auth-pass mymaster %s\nsentinel down-after-milliseconds mymaster 500\n"
+                 "sentinel failover-timeout mymaster 6000\n",
+                 s->port, s->folder, s->folder, REDIS_SERVER_ADMIN_PASSWORD,
+                 REDIS_SERVER_ADMIN_PASSWORD, master_port, quorum, REDIS_SERVER_ADMIN_PASSWORD);
+    folder_write(s->folder, "redis.conf", builder_text(&b));
+    builder_fini(&b);
     spawn(s);
 }
 
@@ -254,6 +272,24 @@ void redis_story_open(struct redis_story *s, const char *servers, const char *mo
         fail_msg("%s", ps.items[0].sentence);
     problems_fini(&ps);
     redis_start(s->redis);
+}
+
+void redis_story_open_sentinels(struct redis_story *s, const struct redis_server_process *sentinels,
+                                size_t count)
+{
+    char servers[1024] = "";
+    char more[4096];
+    char *folder = folder_new();
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(servers);
+        snprintf(servers + length, sizeof(servers) - length, "%s\"127.0.0.1:%d\"",
+                 i == 0 ? "" : ", ", sentinels[i].port);
+    }
+    folder_write(folder, "password", TEXT_OF(REDIS_SERVER_ADMIN_PASSWORD "\n"));
+    snprintf(more, sizeof(more),
+             "sentinel = { master = \"mymaster\"; password_file = \"%s/password\"; };", folder);
+    redis_story_open(s, servers, more);
+    folder_remove(&folder);
 }
 
 void redis_story_open_for(struct redis_story *s, const struct redis_server_process *server,

@@ -19,7 +19,7 @@ struct redis_server_process {
     char *folder;
     pid_t pid; /* 0: not running */
     int port;
-    bool is_tls;
+    bool is_sentinel;
 };
 
 /* `settings`: further lines of its configuration ("" none). With certificates_start() having been
@@ -31,6 +31,10 @@ void redis_server_kill(struct redis_server_process *s);    /* the port stays its
 void redis_server_restart(struct redis_server_process *s); /* after a kill */
 void redis_server_pause(struct redis_server_process *s);
 void redis_server_go_on(struct redis_server_process *s);
+
+/* A redis-sentinel that watches "mymaster" on a port, with the admin's password, and takes it for
+ * down after half a second. */
+void redis_server_start_sentinel(struct redis_server_process *s, int master_port, int quorum);
 
 /* A command in plain words ("CONFIG SET maxmemory 0") as the user who may do everything; what came
  * back, raw, to be freed. Not with TLS. */
@@ -52,6 +56,9 @@ struct redis_story {
 /* `more`: lines of state.redis beside servers, user and password_file ("" none); `servers` as in
  * the configuration ("\"127.0.0.1:1\", …"). The loop runs only in redis_story_turn and _until. */
 void redis_story_open(struct redis_story *s, const char *servers, const char *more);
+/* The same with sentinels instead of servers. */
+void redis_story_open_sentinels(struct redis_story *s, const struct redis_server_process *sentinels,
+                                size_t count);
 void redis_story_open_for(struct redis_story *s, const struct redis_server_process *server,
                           const char *more);
 void redis_story_close(struct redis_story *s);
