@@ -4,6 +4,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/reply.h"
+#include "cluster/cluster.h"
 #include "cluster/store.h"
 #include "conf/base/mem.h"
 #include "conf/read_json.h"
@@ -81,7 +82,7 @@ static void print_scope(const struct log_scope *scope, struct log_line *line)
     const struct call *call = CONTAINER_OF(scope, struct call, scope);
 
     log_line_add(line, "token", text_of(call->author));
-    if (call->author[0] != '\0') {
+    if (call->author[0] != '\0' && !call->operation->is_signed) {
         log_line_add(line, "role", text_of(tokens_role_name(call->role)));
     }
     log_line_add(line, "client", call->client);
@@ -172,9 +173,50 @@ static void ask_for_token(struct call *call, bool has_one)
                           : "An admin token is needed: Authorization: Bearer TOKEN.");
 }
 
+/* The request of another node. False: replied 401. */
+static bool authenticate_node(struct call *call)
+{
+    struct peer_sign_request request = {
+        .method = call->head.method_name,
+        .target = call->head.has_query
+                      ? arena_print(&call->arena, "%.*s?%.*s", TEXT_ARGS(call->head.path),
+                                    TEXT_ARGS(call->head.query))
+                      : call->head.path,
+        .to = control_node(admin_server_control(call->server))->node,
+    };
+    enum peer_sign_verdict verdict =
+        cluster_judge(call_header(call, PEER_SIGN_HEADER), call_now(call), &request);
+
+    if (verdict != PEER_SIGN_GOOD) {
+        reply_problem(call, 401, "not-signed", "This call is between nodes, and %s.",
+                      peer_sign_verdict_name(verdict));
+        return false;
+    }
+    call->signed_body = request.body;
+    struct text author = arena_print(&call->arena, "node %.*s", TEXT_ARGS(request.from));
+    author = text_first(author, sizeof(call->author) - 1);
+    memcpy(call->author, author.at, author.length);
+    return true;
+}
+
+/* False: replied 401. */
+static bool check_signed_body(struct call *call)
+{
+    struct digest body = digest_sha256(builder_text(&call->body));
+
+    if (!call->operation->is_signed || digest_equals(&body, &call->signed_body)) {
+        return true;
+    }
+    reply_problem(call, 401, "not-signed", "The body is not the one that was signed.");
+    return false;
+}
+
 /* False: replied 401 or 403. */
 static bool authenticate(struct call *call)
 {
+    if (call->operation->is_signed) {
+        return authenticate_node(call);
+    }
     struct text secret = bearer(call);
     const struct token *token =
         text_is_empty(secret) ? NULL : tokens_find(admin_server_tokens(call->server), secret);
@@ -321,7 +363,7 @@ static void body_is_whole(struct call *call)
     call->is_body_read = true;
     if (call->on_lines != NULL) {
         pass_lines(call, 0, true);
-    } else {
+    } else if (check_signed_body(call)) {
         call->operation->handle(call);
     }
 }
@@ -407,7 +449,9 @@ void call_on_request(struct call *call)
         return;
     }
     if (match.operation->body == OPERATION_NO_BODY) {
-        call->operation->handle(call);
+        if (check_signed_body(call)) {
+            call->operation->handle(call);
+        }
     } else {
         start_body(call);
     }

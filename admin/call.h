@@ -12,6 +12,7 @@
 
 #include "admin/operation.h"
 #include "conf/base/builder.h"
+#include "conf/base/digest.h"
 #include "conf/base/problem.h"
 #include "conf/doc.h"
 #include "gatewayd/core/log.h"
@@ -51,7 +52,8 @@ struct call {
     struct text client; /* where it came from, for the audit log */
     char author[64];    /* the token's name, for revisions and the audit log; "" without one */
     enum tokens_role role;
-    struct log_scope scope; /* of the audit log's line */
+    struct digest signed_body; /* of a signed request: what its body must be */
+    struct log_scope scope;    /* of the audit log's line */
     struct builder body;
     uint64_t body_read; /* bytes of it that have come */
     call_lines_fn *on_lines;

@@ -4,10 +4,14 @@
 
 #include "admin/admin_server.h"
 #include "admin/reply.h"
+#include "cluster/cluster.h"
 #include "cluster/store.h"
+#include "conf/read_json.h"
+#include "conf/schema.h"
 
 #define CONFIRM_LEAST_MS   1000
 #define CONFIRM_MOST_MS    (24 * 3600 * 1000)
+#define TIMEOUT_MS         2000
 #define TIMEOUT_MOST_MS    60000
 #define RETRY_AFTER        "2"
 #define NAMES_IN_SENTENCES 10
@@ -95,15 +99,15 @@ static bool read_parameters(struct change *change)
 {
     struct call *call = change->call;
     struct text wait = call_query(call, "wait");
-    int64_t timeout = 0;
 
+    change->timeout_ms = TIMEOUT_MS;
+    change->waits_for_all = wait.at != NULL;
     if (wait.at != NULL && !text_equals(wait, TEXT_OF("all"))) {
         reply_problem(call, 400, "bad-parameter", "wait can only be all here, got \"%.*s\".",
                       TEXT_ARGS(wait));
         return false;
     }
-    /* One node: whoever waits for all waits for the answer anyway. */
-    return call_query_duration(call, "timeout", 0, TIMEOUT_MOST_MS, &timeout) &&
+    return call_query_duration(call, "timeout", 0, TIMEOUT_MOST_MS, &change->timeout_ms) &&
            call_query_duration(call, "confirm", CONFIRM_LEAST_MS, CONFIRM_MOST_MS,
                                &change->commit.confirm_ms) &&
            call_query_bool(call, "dry_run", &change->commit.is_dry_run);
@@ -198,7 +202,7 @@ static void reply_gone(struct change *change, const struct store_result *r)
                   (unsigned long long)r->revision);
 }
 
-static void refuse(struct change *change, const struct store_result *r)
+void change_refuse(struct change *change, const struct store_result *r)
 {
     struct call *call = change->call;
 
@@ -248,17 +252,73 @@ static void refuse(struct change *change, const struct store_result *r)
 static void on_done(void *arg, const struct store_result *r)
 {
     struct change *change = arg;
+    bool is_away = r->outcome == STORE_AWAY || r->outcome == STORE_UNKNOWN;
 
     change->call->revision = r->outcome == STORE_GONE ? 0 : r->revision;
     if (r->outcome == STORE_DONE || r->outcome == STORE_UNCHANGED) {
         change->answer(change, r);
-    } else {
-        refuse(change, r);
+    } else if (!is_away || change->on_away == NULL || !change->on_away(change, r)) {
+        change_refuse(change, r);
     }
+}
+
+/* How new a node must be to understand it. Of a PATCH only what it says counts. */
+static unsigned since_of(struct change *change, const struct store_change *one)
+{
+    struct call *call = change->call;
+    struct text json = one->resource != NULL ? one->resource->set : builder_text(&call->body);
+    struct problems ps;
+    struct doc doc;
+
+    if (one->change == STORE_DELETE) {
+        return 0;
+    }
+    problems_init(&ps);
+    bool is_json = read_json(json, &call->arena, &ps, &doc);
+    problems_fini(&ps);
+    return is_json ? schema_since(resource_kind_schema(one->kind), &doc) : 0;
+}
+
+/* Nodes of an older version that would not understand what is to be set. False: replied 409. */
+static bool is_understood_by_all(struct change *change)
+{
+    const struct members *members = cluster_get()->members;
+    struct text list = TEXT_EMPTY;
+    struct members_view view;
+    struct text after = TEXT_EMPTY;
+    unsigned needed = 0;
+    bool is_known = false;
+
+    while (members != NULL && members_next(members, after, &view)) {
+        after = view.member.name;
+        if (view.member.schema >= SCHEMA_VERSION || view.is_unseen) {
+            continue;
+        }
+        for (size_t i = 0; !is_known && i < change->commit.change_count; i++) {
+            unsigned since = since_of(change, &change->commit.changes[i]);
+            needed = since > needed ? since : needed;
+        }
+        is_known = true;
+        if (view.member.schema < needed) {
+            list = arena_print(&change->call->arena, "%.*s%s%.*s", TEXT_ARGS(list),
+                               text_is_empty(list) ? "" : ", ", TEXT_ARGS(view.member.name));
+        }
+    }
+    if (text_is_empty(list)) {
+        return true;
+    }
+    reply_problem(change->call, 409, "older-nodes",
+                  "What is to be set is not known to these nodes, which run an older version: "
+                  "%.*s. Upgrade them first.",
+                  TEXT_ARGS(list));
+    return false;
 }
 
 void change_commit(struct change *change, change_answer_fn *answer)
 {
+    if (!is_understood_by_all(change)) {
+        return;
+    }
     change->answer = answer;
     change->commit.done = on_done;
     change->commit.arg = change;
@@ -275,29 +335,73 @@ void change_tag(struct change *change, uint64_t tag)
     reply_header(change->call, "ETag", store_tag_print(tag, printed));
 }
 
-unsigned change_status(struct change *change, const struct store_result *r, unsigned status)
+/* Names of nodes as in Gatewayd-Pending. */
+static void add_pending(struct change *change, const struct text *names, size_t count)
 {
-    const struct node_config *node = control_node(admin_server_control(change->call->server));
+    struct call *call = change->call;
+    struct text own = control_node(admin_server_control(call->server))->node;
+    struct text list = change->is_behind ? own : TEXT_EMPTY;
 
-    if (r->outcome != STORE_DONE || text_is_empty(r->behind) || change->commit.is_dry_run) {
-        return status;
+    for (size_t i = 0; i < count; i++) {
+        if (!change->is_behind || !text_equals(names[i], own)) {
+            list = arena_print(&call->arena, "%.*s%s%.*s", TEXT_ARGS(list),
+                               text_is_empty(list) ? "" : ", ", TEXT_ARGS(names[i]));
+        }
     }
-    reply_header(change->call, "Gatewayd-Pending", node->node);
-    return 202;
+    if (!text_is_empty(list)) {
+        reply_header(call, "Gatewayd-Pending", list);
+        change->status = 202;
+    }
+}
+
+static void on_waited(void *arg, const struct text *names, size_t count)
+{
+    struct change *change = arg;
+
+    add_pending(change, names, count);
+    change->send(change, change->status);
+}
+
+void change_finish(struct change *change, const struct store_result *r, unsigned status,
+                   change_send_fn *send)
+{
+    const struct cluster *cluster = cluster_get();
+
+    change->send = send;
+    change->status = status;
+    change->is_behind =
+        r->outcome == STORE_DONE && !text_is_empty(r->behind) && !change->commit.is_dry_run;
+    if (!change->waits_for_all || change->commit.is_dry_run || cluster->members == NULL) {
+        on_waited(change, NULL, 0);
+        return;
+    }
+    members_wait_start(cluster->members, &change->wait, r->revision, change->timeout_ms, on_waited,
+                       change);
+    if (cluster->hurry != NULL) {
+        cluster->hurry();
+    }
+}
+
+static void send_json(struct change *change, unsigned status)
+{
+    reply_json(change->call, status);
 }
 
 void change_reply(struct change *change, const struct store_result *r, unsigned status)
 {
-    reply_json(change->call, change_status(change, r, status));
+    change_finish(change, r, status, send_json);
 }
 
-void change_reply_deleted(struct change *change, const struct store_result *r)
+static void send_deleted(struct change *change, unsigned status)
 {
-    unsigned status = change_status(change, r, 204);
-
     if (status == 204) {
         reply_empty(change->call);
     } else {
         reply_empty_object(change->call, status);
     }
+}
+
+void change_reply_deleted(struct change *change, const struct store_result *r)
+{
+    change_finish(change, r, 204, send_deleted);
 }

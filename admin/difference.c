@@ -116,6 +116,11 @@ static struct resources *keep(struct resources *rs)
     return rs == NULL ? resources_new() : resources_ref(rs);
 }
 
+static void send_difference(struct change *change, unsigned status)
+{
+    reply_stream(change->call, status, produce);
+}
+
 void difference_reply(struct change *change, const struct store_result *r)
 {
     struct call *call = change->call;
@@ -138,5 +143,5 @@ void difference_reply(struct change *change, const struct store_result *r)
     call->state = d;
     call->on_free = free_difference;
     builder_addf(&call->out, "{\"revision\":%llu,\"changes\":[", (unsigned long long)r->revision);
-    reply_stream(call, change_status(change, r, 200), produce);
+    change_finish(change, r, 200, send_difference);
 }

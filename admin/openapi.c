@@ -181,6 +181,8 @@ static void print_operation(const struct operation *o, struct builder *b)
     print_quoted(b, "      ", "summary", o->summary);
     if (o->is_open) {
         builder_add(b, TEXT_OF("      security: []\n"));
+    } else if (o->is_signed) {
+        builder_add(b, TEXT_OF("      security: [{node: []}]\n"));
     } else {
         builder_addf(b, "      x-role: %s\n", tokens_role_name(o->role));
     }

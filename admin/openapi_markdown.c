@@ -33,7 +33,9 @@ static void print_success(const struct operation *o, struct builder *b)
 static void print_operation(const struct operation *o, struct builder *b)
 {
     builder_addf(b, "| `%.*s %s` | %s | ", TEXT_ARGS(method_name(o->method)), o->path,
-                 o->is_open ? "none" : tokens_role_name(o->role));
+                 o->is_open     ? "none"
+                 : o->is_signed ? "node"
+                                : tokens_role_name(o->role));
     print_queries(o, b);
     builder_add(b, TEXT_OF(" | "));
     print_success(o, b);

@@ -57,6 +57,7 @@ struct operation {
     const char *path;      /* "/v1/upstreams/{name}" */
     enum tokens_role role; /* the least that may */
     bool is_open;          /* needs no token */
+    bool is_signed;        /* by another node (cluster/peer_sign.h), instead of a token */
     bool is_for_starting;  /* is served while the store is being loaded, too */
     bool has_conditions;   /* takes If-Match and If-None-Match */
     bool is_change;        /* for the audit log */

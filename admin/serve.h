@@ -50,6 +50,10 @@ operation_fn serve_upgrade;
 
 /* serve_health.c */
 operation_fn serve_health;
+operation_fn serve_own_health;
+
+/* serve_cluster.c */
+operation_fn serve_take_revocations;
 
 /* serve_probes.c */
 operation_fn serve_livez;

@@ -8,6 +8,8 @@
 #include "admin/reply.h"
 #include "admin/requests.h"
 #include "admin/serve.h"
+#include "cluster/cluster.h"
+#include "cluster/revocations.h"
 
 #define LIST_DEFAULT 100
 #define LIST_MAX     1000
@@ -355,9 +357,80 @@ static void on_changed(struct change *change, const struct store_result *r)
     change_reply(change, r, 200);
 }
 
+static bool find_revocation(const struct change *change, struct store_revocation *out)
+{
+    const struct changing *changing = change->state;
+    struct credentials_key key;
+
+    if (!credentials_get_key(credentials_of(change->call), changing->key.id, &key)) {
+        return false;
+    }
+    *out = (struct store_revocation){ .id = key.id,
+                                      .digest = key.digest,
+                                      .created_at = key.created_at,
+                                      .expires_at = key.expires_at,
+                                      .revoked_at = key.revoked_at };
+    return true;
+}
+
 static void on_revoked(struct change *change, const struct store_result *r)
 {
+    struct revocations *revocations = cluster_get()->revocations;
+    struct store_revocation item;
+
+    if (revocations != NULL && find_revocation(change, &item)) {
+        revocations_tell_unseen(revocations, &item);
+    }
     change_reply_deleted(change, r);
+}
+
+/* ---- revoking while the store is away ----------------------------------------------------- */
+
+static void reply_pending(struct change *change, const struct revocations_outcome *o)
+{
+    struct call *call = change->call;
+    struct text list = TEXT_EMPTY;
+
+    builder_add(&call->out, TEXT_OF("{\"pending\":["));
+    for (size_t i = 0; i < o->pending_count; i++) {
+        if (i > 0) {
+            builder_add_byte(&call->out, ',');
+        }
+        builder_add_json(&call->out, o->pending[i]);
+        list = arena_print(&call->arena, "%.*s%s%.*s", TEXT_ARGS(list), i == 0 ? "" : ", ",
+                           TEXT_ARGS(o->pending[i]));
+    }
+    builder_add(&call->out, TEXT_OF("]}"));
+    reply_header(call, "Gatewayd-Pending", list);
+    reply_json(call, 202);
+}
+
+static void on_told(void *arg, const struct revocations_outcome *o)
+{
+    struct change *change = arg;
+    struct store_result result = { .outcome = o->outcome, .reason = o->reason };
+
+    change->call->revision = 0;
+    if (o->outcome != STORE_DONE) {
+        change_refuse(change, &result);
+    } else if (o->pending_count > 0) {
+        reply_pending(change, o);
+    } else {
+        reply_empty(change->call);
+    }
+}
+
+static bool revoke_directly(struct change *change, const struct store_result *r)
+{
+    struct revocations *revocations = cluster_get()->revocations;
+    struct store_revocation item;
+
+    (void)r;
+    if (revocations == NULL || !find_revocation(change, &item)) {
+        return false;
+    }
+    revocations_revoke(revocations, &item, change->timeout_ms, on_told, change);
+    return true;
 }
 
 /* NULL: replied. */
@@ -408,6 +481,7 @@ void serve_revoke_key(struct call *call)
     struct change *change;
 
     if (changing_new(call, STORE_KEY_REVOKE, &change) != NULL) {
+        change->on_away = revoke_directly;
         change_commit(change, on_revoked);
     }
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * serve_node.c - this node: its status, the list of nodes (with the embedded store it is the only
- * one), draining, replacing its binary.
+ * serve_node.c - this node: its status, draining, replacing its binary; and the list of nodes (with
+ * the embedded store it is the only one).
  */
 #include "admin/admin_server.h"
 #include "admin/reply.h"
 #include "admin/requests.h"
 #include "admin/serve.h"
+#include "cluster/cluster.h"
+#include "cluster/members.h"
 #include "cluster/store.h"
 
 static struct control *control_of(struct call *call)
@@ -104,16 +106,20 @@ void serve_status(struct call *call)
 
 /* ---- nodes -------------------------------------------------------------------------------- */
 
-void serve_list_nodes(struct call *call)
+/* Of this node, as it is at this moment. */
+static void print_self(struct call *call)
 {
     const struct node_config *node = control_node(control_of(call));
     struct control_status status = control_status(control_of(call));
     bool has_advertised = node->cluster != NULL && !text_is_empty(node->cluster->advertise);
+    const char *incarnation = cluster_get()->incarnation;
     struct builder *b = &call->out;
 
-    builder_add(b, TEXT_OF("{\"items\":[{\"name\":"));
+    builder_add(b, TEXT_OF("\n {\"name\":"));
     builder_add_json(b, node->node);
-    add_text(b, "incarnation", admin_server_incarnation(call->server));
+    add_text(b, "incarnation",
+             incarnation[0] == '\0' ? admin_server_incarnation(call->server)
+                                    : text_of(incarnation));
     add_text(b, "version", TEXT_OF(GATEWAYD_VERSION));
     add_text(b, "address", has_advertised ? node->cluster->advertise : node->admin.address);
     add_time(b, "started_at", status.started_at);
@@ -123,18 +129,104 @@ void serve_list_nodes(struct call *call)
         add_text(b, "reason", status.reason);
     }
     add_number(b, "revision", applied_revision(&status));
-    builder_add(b, TEXT_OF("}]}"));
+    builder_add(b, TEXT_OF(",\"self\":true"));
+    if (cluster_get()->members != NULL && members_is_name_shared(cluster_get()->members)) {
+        add_text(b, "warning",
+                 TEXT_OF("another process serves under this name, too: give each node its own"));
+    }
+    builder_add_byte(b, '}');
+}
+
+static void print_other(const struct members_view *view, struct builder *b)
+{
+    const struct peer *m = &view->member;
+
+    builder_add(b, TEXT_OF("\n {\"name\":"));
+    builder_add_json(b, m->name);
+    add_text(b, "incarnation", m->incarnation);
+    add_text(b, "version", m->version);
+    add_text(b, "address", m->address);
+    add_time(b, "started_at", m->started_at);
+    if (view->last_seen != 0) {
+        add_time(b, "last_seen", view->last_seen);
+    }
+    add_text(b, "state", m->state);
+    if (!text_is_empty(m->reason)) {
+        add_text(b, "reason", m->reason);
+    }
+    add_number(b, "revision", m->revision);
+    builder_addf(b, ",\"unseen\":%s}", view->is_unseen ? "true" : "false");
+}
+
+void serve_list_nodes(struct call *call)
+{
+    const struct members *members = cluster_get()->members;
+    struct text own = control_node(control_of(call))->node;
+    struct builder *b = &call->out;
+    struct members_view view;
+    struct text after = TEXT_EMPTY;
+    bool is_printed = false;
+
+    builder_add(b, TEXT_OF("{\"items\":["));
+    while (members != NULL && members_next(members, after, &view)) {
+        after = view.member.name;
+        if (view.is_self) {
+            continue;
+        }
+        if (!is_printed && text_compare(own, view.member.name) < 0) {
+            print_self(call);
+            builder_add_byte(b, ',');
+            is_printed = true;
+        }
+        print_other(&view, b);
+        builder_add_byte(b, ',');
+    }
+    if (!is_printed) {
+        print_self(call);
+    } else {
+        b->length--;
+    }
+    builder_add(b, TEXT_OF("\n]}"));
     reply_json(call, 200);
+}
+
+static void on_removed(void *arg, bool is_done, struct text reason)
+{
+    struct call *call = arg;
+    struct members *members = cluster_get()->members;
+
+    if (is_done) {
+        /* It may have been dropped already, by what the last look showed. */
+        (void)members_remove(members, call_variable(call, "name"));
+        reply_empty(call);
+    } else if (text_is_empty(reason)) {
+        reply_problem(call, 409, "alive", "The node %.*s came back meanwhile.",
+                      TEXT_ARGS(call_variable(call, "name")));
+    } else {
+        reply_header(call, "Retry-After", TEXT_OF("2"));
+        reply_problem(call, 503, "store-away", "Nothing was changed. %.*s", TEXT_ARGS(reason));
+    }
 }
 
 void serve_delete_node(struct call *call)
 {
+    const struct cluster *cluster = cluster_get();
     struct text name = call_variable(call, "name");
+    struct members_view view;
 
     if (text_equals(name, control_node(control_of(call))->node)) {
         reply_problem(call, 409, "alive", "The node %.*s is this one, and alive.", TEXT_ARGS(name));
-    } else {
+    } else if (cluster->members == NULL || !members_find(cluster->members, name, &view)) {
         reply_problem(call, 404, "not-found", "There is no node %.*s.", TEXT_ARGS(name));
+    } else if (!view.is_unseen) {
+        reply_problem(call, 409, "alive", "The node %.*s is alive; stop it first.",
+                      TEXT_ARGS(name));
+    } else {
+        call_hold(call, NULL);
+        if (cluster->remove_node == NULL ||
+            !cluster->remove_node(view.member.name, view.member.incarnation, on_removed, call)) {
+            on_removed(call, false, TEXT_OF("This node is stopping."));
+        }
     }
 }
 

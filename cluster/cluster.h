@@ -18,6 +18,11 @@ struct scribe;
 struct state_dir;
 struct store_thread;
 
+#define CLUSTER_FORGET_AFTER_MS ((int64_t)3600 * 1000) /* without a group `cluster` */
+
+/* `reason`: why it was not done, or empty: there is another process of that name. */
+typedef void cluster_removed_fn(void *arg, bool is_done, struct text reason);
+
 struct cluster {
     /* By the service "store", when it starts; `thread` and `redis` are NULL with the embedded
      * store. */
@@ -32,6 +37,9 @@ struct cluster {
     struct digest key;               /* of requests between nodes; with `peers` */
     struct peer_sign_guard guard;
     char incarnation[17]; /* of this process */
+    void (*hurry)(void);  /* somebody waits for others, or nobody any more */
+    bool (*remove_node)(struct text name, struct text incarnation, cluster_removed_fn *removed,
+                        void *arg);
 };
 
 /* Never NULL. */

@@ -17,7 +17,7 @@ struct node {
     struct list node; /* by name */
     struct arena arena;
     char *said; /* what `member` was read from */
-    struct member member;
+    struct peer member;
     bool is_self;
     bool was_read;      /* since this process started */
     int64_t seen_ms;    /* by Redis's clock */
@@ -98,28 +98,29 @@ static void drop(struct members *m, struct node *n, const char *why)
 static void hear(struct members *m, struct node *n, struct text said)
 {
     struct arena arena;
-    struct member member;
+    struct peer member;
     if (n->said != NULL && text_equals(text_of(n->said), said))
         return;
     arena_init(&arena, SIZE_MAX);
-    if (!member_parse(said, &arena, &member) || !text_equals(member.name, n->member.name)) {
+    if (!peer_parse(said, &arena, &member) || !text_equals(member.name, n->member.name)) {
         arena_reset(&arena);
         return;
     }
+    if (!text_equals(n->member.address, member.address) || n->member.is_tls != member.is_tls)
+        m->changes++;
     arena_reset(&n->arena);
     n->arena = arena;
     n->member = member;
     MEM_FREE(&n->said);
     n->said = mem_copy_text(said.at, said.length);
-    m->changes++;
     loop_defer(m->settings.loop, &m->look);
 }
 
-void members_say(struct members *m, const struct member *self)
+void members_say(struct members *m, const struct peer *self)
 {
     struct builder b;
     builder_init(&b, SIZE_MAX);
-    member_print(self, &b);
+    peer_print(self, &b);
     if (m->self == NULL) {
         m->self = add(m, self->name);
         m->self->is_self = true;
@@ -244,9 +245,9 @@ void members_load(struct members *m, struct text lines)
     struct text line;
     while (text_cut(&lines, '\n', &line)) {
         struct arena arena;
-        struct member member;
+        struct peer member;
         arena_init(&arena, SIZE_MAX);
-        if (member_parse(line, &arena, &member) && find(m, member.name) == NULL) {
+        if (peer_parse(line, &arena, &member) && find(m, member.name) == NULL) {
             struct node *n = add(m, member.name);
             hear(m, n, line);
             n->unseen_for = UNSEEN_MS;
@@ -388,6 +389,11 @@ struct members *members_new(const struct members_settings *settings)
     list_init(&m->waits);
     loop_task_init(&m->look, on_look, m);
     return m;
+}
+
+struct loop *members_loop(const struct members *m)
+{
+    return m->settings.loop;
 }
 
 void members_free(struct members **at)

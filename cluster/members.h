@@ -16,7 +16,7 @@
 #ifndef CLUSTER_MEMBERS_H
 #define CLUSTER_MEMBERS_H
 
-#include "cluster/member.h"
+#include "cluster/peer.h"
 #include "conf/base/list.h"
 #include "gatewayd/core/loop.h"
 
@@ -35,8 +35,10 @@ struct members_settings {
 struct members *members_new(const struct members_settings *settings);
 void members_free(struct members **m); /* waits are forgotten */
 
+struct loop *members_loop(const struct members *m);
+
 /* Ours, as it is now; texts are copied. */
-void members_say(struct members *m, const struct member *self);
+void members_say(struct members *m, const struct peer *self);
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -63,12 +65,12 @@ void members_take(struct members *m, const struct members_read *read);
  * unseen. A line each, as members_print prints it. */
 void members_load(struct members *m, struct text lines);
 void members_print(const struct members *m, struct builder *b);
-uint64_t members_changes(const struct members *m); /* grows when members_print would differ */
+uint64_t members_changes(const struct members *m); /* grows when there is another, or elsewhere */
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
 struct members_view {
-    struct member member; /* borrowed until the next change */
+    struct peer member; /* borrowed until the next change */
     bool is_self;
     bool is_unseen;    /* it should have been heard of by now */
     int64_t last_seen; /* ms since the epoch by Redis's clock; 0: not since we started */

@@ -48,7 +48,8 @@ enum field_flag {
 struct field_choice {
     const char *name; /* NULL ends the table */
     int value;
-    bool is_later; /* known, but refused by this version with a sentence that says so */
+    bool is_later;  /* known, but refused by this version with a sentence that says so */
+    unsigned since; /* as of a field */
 };
 
 struct schema;
@@ -74,7 +75,7 @@ struct field {
     const struct schema *schema; /* of a group */
     enum resource_kind kind;     /* of a reference */
     field_check_fn *check;
-    const char *since;
+    unsigned since;      /* the schema version that has it; 0: the first */
     const char *summary; /* one sentence */
     const char *example; /* as text of the document (JSON) */
 };

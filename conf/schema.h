@@ -12,6 +12,10 @@
 
 struct schema_binding;
 
+/* Grows with each field or choice that is added (field.since, field_choice.since): nodes tell each
+ * other which one they know, so that nothing is set that one of them would not understand. */
+#define SCHEMA_VERSION 1
+
 /* Rules between fields, and members derived from others: called once all rows are bound without a
  * problem of their own (unknown fields do not count). Reports with schema_problem. */
 typedef void schema_check_fn(void *object, struct schema_binding *b);
@@ -49,6 +53,9 @@ struct doc schema_canonical(const struct schema *schema, const struct doc *doc,
 /* The same with defaults filled in and secrets hidden. Fields without default that are not set are
  * left out. */
 struct doc schema_full(const struct schema *schema, const struct doc *doc, struct arena *arena);
+
+/* The schema version that is needed to understand what is set in `doc`. */
+unsigned schema_since(const struct schema *schema, const struct doc *doc);
 
 /* The row, or NULL. */
 const struct field *schema_find(const struct schema *schema, struct text name);

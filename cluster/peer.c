@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* member.c - one row for each thing that is said. */
-#include "cluster/member.h"
+/* peer.c - one row for each thing that is said. */
+#include "cluster/peer.h"
 
 #include "conf/read_json.h"
 #include "conf/resource.h"
@@ -15,11 +15,11 @@ struct row {
 
 #define TEXT_ROW(member_)                                                                          \
     {                                                                                              \
-#member_, KIND_TEXT, offsetof(struct member, member_)                                      \
+#member_, KIND_TEXT, offsetof(struct peer, member_)                                        \
     }
 #define NUMBER_ROW(member_)                                                                        \
     {                                                                                              \
-#member_, KIND_NUMBER, offsetof(struct member, member_)                                    \
+#member_, KIND_NUMBER, offsetof(struct peer, member_)                                      \
     }
 
 static const struct row rows[] = {
@@ -27,7 +27,7 @@ static const struct row rows[] = {
     TEXT_ROW(incarnation),
     TEXT_ROW(version),
     TEXT_ROW(address),
-    { "tls", KIND_BOOL, offsetof(struct member, is_tls) },
+    { "tls", KIND_BOOL, offsetof(struct peer, is_tls) },
     TEXT_ROW(host),
     TEXT_ROW(state),
     TEXT_ROW(reason),
@@ -52,7 +52,7 @@ static void print_value(const struct row *row, const void *at, struct builder *b
     }
 }
 
-void member_print(const struct member *m, struct builder *b)
+void peer_print(const struct peer *m, struct builder *b)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         builder_addf(b, "%s\"%s\":", i == 0 ? "{" : ",", rows[i].name);
@@ -71,14 +71,14 @@ static void read_value(const struct row *row, const struct doc *value, void *at)
         *(bool *)at = value->boolean;
 }
 
-bool member_parse(struct text json, struct arena *arena, struct member *out)
+bool peer_parse(struct text json, struct arena *arena, struct peer *out)
 {
     struct problems ps;
     struct doc doc;
     problems_init(&ps);
     bool is_json = read_json(json, arena, &ps, &doc);
     problems_fini(&ps);
-    *out = (struct member){ .name = TEXT_EMPTY };
+    *out = (struct peer){ .name = TEXT_EMPTY };
     for (size_t i = 0; is_json && i < ARRAY_LENGTH(rows); i++) {
         const struct doc *value = doc_find(&doc, text_of(rows[i].name));
         if (value != NULL)

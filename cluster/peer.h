@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * member.h - what a node says of itself to the others: a line of JSON, so that newer versions can
+ * peer.h - what a node says of itself to the others: a line of JSON, so that newer versions can
  * say more. Pure; any thread.
  */
-#ifndef CLUSTER_MEMBER_H
-#define CLUSTER_MEMBER_H
+#ifndef CLUSTER_PEER_H
+#define CLUSTER_PEER_H
 
 #include "conf/base/arena.h"
 #include "conf/base/builder.h"
 
 /* Texts are borrowed; what a node did not say is empty or 0. */
-struct member {
+struct peer {
     struct text name;        /* of the node */
     struct text incarnation; /* of the process: 16 hexadecimal digits */
     struct text version;
@@ -25,9 +25,9 @@ struct member {
     struct text entry_id; /* of that revision, hexadecimal */
 };
 
-void member_print(const struct member *m, struct builder *b);
+void peer_print(const struct peer *m, struct builder *b);
 
 /* False: no JSON object with a name. What is there of unknown or wrong members is skipped. */
-MUST_USE bool member_parse(struct text json, struct arena *arena, struct member *out);
+MUST_USE bool peer_parse(struct text json, struct arena *arena, struct peer *out);
 
 #endif
