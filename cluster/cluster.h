@@ -24,8 +24,8 @@ struct store_thread;
 typedef void cluster_removed_fn(void *arg, bool is_done, struct text reason);
 
 struct cluster {
-    /* By the service "store", when it starts; `thread` and `redis` are NULL with the embedded
-     * store. */
+    /* By the service "store", before this one is prepared; `thread` and `redis` are NULL with the
+     * embedded store, `scribe` until all is loaded. */
     struct store_thread *thread;
     struct redis *redis;
     struct scribe *scribe;

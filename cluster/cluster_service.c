@@ -123,7 +123,7 @@ static void hurry(void)
 static void on_read(void *arg, const struct members_read *read)
 {
     members_take(cluster_get()->members, read);
-    members_file_keep(the.file);
+    members_file_keep(the.file, cluster_get()->scribe);
     hurry();
 }
 
@@ -302,7 +302,7 @@ static void start(struct control *control)
     loop_timer_start(&the.stale_timer, STALE_LOOK_MS);
     if (cluster->members == NULL)
         return;
-    the.file = members_file_new(cluster->members, cluster->dir, cluster->scribe);
+    the.file = members_file_new(cluster->members, cluster->dir);
     loop_timer_init(&the.timer, control_loop(control), on_timer, NULL);
     loop_timer_start(&the.timer, 0);
     control_watch(control, on_changed, NULL);

@@ -20,9 +20,8 @@ static const struct log_scope log_members = { .subject = LOG_SUBJECT_store };
 struct members_file {
     struct members *members;
     struct state_dir *dir;
-    struct scribe *scribe;
-    struct loop_timer pause;
-    uint64_t written; /* members_changes() of what is in the file, or will be */
+    uint64_t written_ms; /* by the loop */
+    uint64_t written;    /* members_changes() of what is in the file, or will be */
     struct builder text;
     struct scribe_job job;
     bool is_busy;
@@ -83,36 +82,29 @@ static void on_written(void *arg)
         f->written = 0;
 }
 
-static void on_pause_over(void *arg)
-{
-    members_file_keep(arg);
-}
-
-void members_file_keep(struct members_file *f)
+void members_file_keep(struct members_file *f, struct scribe *scribe)
 {
     uint64_t changes = members_changes(f->members);
-    if (f->is_busy || loop_timer_is_started(&f->pause) || changes == f->written)
+    uint64_t now = loop_now_ms(members_loop(f->members));
+    if (scribe == NULL || f->is_busy || changes == f->written || now < f->written_ms + PAUSE_MS)
         return;
+    f->written_ms = now;
     f->written = changes;
     f->is_busy = true;
     builder_clear(&f->text);
     members_print(f->members, &f->text);
     scribe_job_init(&f->job, write_file, on_written, f);
-    scribe_post(f->scribe, &f->job);
-    loop_timer_start(&f->pause, PAUSE_MS);
+    scribe_post(scribe, &f->job);
 }
 
 /* ---- lifetime ---- */
 
-struct members_file *members_file_new(struct members *members, struct state_dir *dir,
-                                      struct scribe *scribe)
+struct members_file *members_file_new(struct members *members, struct state_dir *dir)
 {
     struct members_file *f = mem_new(sizeof(*f));
     f->members = members;
     f->dir = dir;
-    f->scribe = scribe;
     builder_init(&f->text, SIZE_MOST);
-    loop_timer_init(&f->pause, members_loop(members), on_pause_over, f);
     load(f);
     f->written = members_changes(members);
     return f;
@@ -123,9 +115,8 @@ void members_file_free(struct members_file **at)
     struct members_file *f = *at;
     if (f == NULL)
         return;
-    loop_timer_stop(&f->pause);
     while (f->is_busy)
-        loop_run_once(f->pause.loop, true);
+        loop_run_once(members_loop(f->members), true);
     builder_fini(&f->text);
     MEM_FREE(at);
 }

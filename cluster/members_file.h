@@ -16,11 +16,10 @@ struct state_dir;
 
 /* Loads what is there into the members; all borrowed. What cannot be read is logged and done
  * without. */
-struct members_file *members_file_new(struct members *members, struct state_dir *dir,
-                                      struct scribe *scribe);
+struct members_file *members_file_new(struct members *members, struct state_dir *dir);
 
-/* Writes it if something changed, at most once in a few seconds. */
-void members_file_keep(struct members_file *f);
+/* Writes it if something changed, at most once in a few seconds. `scribe` NULL: not now. */
+void members_file_keep(struct members_file *f, struct scribe *scribe);
 
 /* Waits for what is being written. May be NULL inside. */
 void members_file_free(struct members_file **f);

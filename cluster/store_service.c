@@ -7,6 +7,7 @@
  */
 #include <sys/stat.h>
 
+#include "cluster/cluster.h"
 #include "cluster/quota_keeper.h"
 #include "cluster/state_dir.h"
 #include "cluster/store_embedded.h"
@@ -200,6 +201,8 @@ static bool open_store(struct control *control, struct problems *ps)
 static void close_store(void)
 {
     store_set(NULL);
+    cluster_get()->scribe = NULL;
+    cluster_get()->dir = NULL;
     quota_keeper_free(&the.quotas);
     store_embedded_free(&the.embedded);
     state_dir_close(&the.dir);
@@ -215,6 +218,7 @@ static bool prepare(struct control *control, struct problems *ps)
         return false;
     }
     store_set(store_embedded_port(the.embedded));
+    cluster_get()->dir = the.dir;
     return true;
 }
 
@@ -238,6 +242,7 @@ static void begin(void)
     bool has_bootstrap = the.bootstrap.resources != NULL;
     store_embedded_start(the.embedded, !has_bootstrap);
     quota_keeper_start(the.quotas, store_embedded_scribe(the.embedded));
+    cluster_get()->scribe = store_embedded_scribe(the.embedded);
     if (!has_bootstrap)
         return;
     fill_commit();
