@@ -33,9 +33,9 @@ struct limits_redis {
     struct bucket_holder holder;
     char holder_name[HOLDER_SIZE];
     char prefix[KEY_SIZE / 2];
-    _Atomic unsigned nodes;
     _Atomic int64_t timeout_ms;
     struct mail wanted;
+    _Atomic bool is_wanted_posted;
     /* The store's thread's. */
     struct loop_timer tick;
     size_t waiting;
@@ -72,6 +72,7 @@ static void on_tick(void *arg)
 static void on_wanted(void *arg)
 {
     struct limits_redis *lr = arg;
+    atomic_store(&lr->is_wanted_posted, false);
     limiter_on_wanted(lr->settings.limiter);
     keep_ticking(lr);
 }
@@ -79,7 +80,8 @@ static void on_wanted(void *arg)
 static void post_wanted(void *arg)
 {
     struct limits_redis *lr = arg;
-    mailbox_post(store_thread_mailbox(lr->settings.thread), &lr->wanted);
+    if (!atomic_exchange(&lr->is_wanted_posted, true))
+        mailbox_post(store_thread_mailbox(lr->settings.thread), &lr->wanted);
 }
 
 /* ---- the server's clock ---- */
@@ -170,11 +172,17 @@ static enum limits_outcome outcome_of(struct limits_redis *lr, const struct redi
     return LIMITS_AWAY;
 }
 
+static unsigned count_nodes(const struct limits_redis *lr)
+{
+    size_t nodes = lr->settings.count_nodes();
+    return nodes < 1 ? 1 : (unsigned)nodes;
+}
+
 static void on_done(void *arg, const struct redis_result *result)
 {
     struct limits_call *call = arg;
     struct limits_redis *lr = call->lr;
-    struct limits_answer answer = { .run = call->run, .nodes = atomic_load(&lr->nodes) };
+    struct limits_answer answer = { .run = call->run, .nodes = count_nodes(lr) };
     lr->waiting--;
     answer.outcome = outcome_of(lr, result, &answer.bucket);
     call->answered(call->arg, call->seq, &answer);
@@ -258,7 +266,7 @@ static bool ask_redis(struct limits_port *port, struct text identity, const stru
 {
     struct limits_redis *lr = CONTAINER_OF(port, struct limits_redis, port);
     uint64_t run = redis_link_run_of_server(lr->link);
-    *answer_out = (struct limits_answer){ .nodes = atomic_load(&lr->nodes), .run = run };
+    *answer_out = (struct limits_answer){ .nodes = count_nodes(lr), .run = run };
     answer_out->outcome = LIMITS_AWAY;
     if (!redis_link_is_up(lr->link) || run == 0)
         return false;
@@ -305,7 +313,6 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
     lr->settings = *settings;
     lr->link = redis_link_of(settings->redis, REDIS_LIMITS);
     lr->loop = store_thread_loop(settings->thread);
-    atomic_init(&lr->nodes, 1);
     atomic_init(&lr->timeout_ms, settings->timeout_ms);
     mail_init(&lr->wanted, on_wanted, lr);
     loop_timer_init(&lr->tick, lr->loop, on_tick, lr);
@@ -337,11 +344,6 @@ void limits_redis_free(struct limits_redis **at)
     MUST(lr->waiting == 0);
     loop_timer_stop(&lr->tick);
     MEM_FREE(at);
-}
-
-void limits_redis_set_nodes(struct limits_redis *lr, unsigned nodes)
-{
-    atomic_store(&lr->nodes, nodes < 1 ? 1 : nodes);
 }
 
 void limits_redis_set_timeout(struct limits_redis *lr, int64_t timeout_ms)

@@ -49,7 +49,7 @@ void limiter_free(struct limiter **l);
 struct limiter_sharing {
     struct limits_port *port;
     struct bucket_holder holder; /* who this process is */
-    /* Runs limiter_on_wanted() on the port's thread; any thread. */
+    /* Runs limiter_on_wanted() on the port's thread, later; any thread. Once for several posts. */
     void (*post_wanted)(void *arg);
     void *wanted_arg;
     /* Runs limiter_on_answered(limiter, worker) on that worker's thread; from the port's. */

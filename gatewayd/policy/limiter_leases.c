@@ -18,6 +18,7 @@
 
 /* Of those, strangers: so many under way, so many a second. */
 #define STRANGERS_MOST  512
+#define STRANGERS_LOOKS 256      /* at one go */
 #define STRANGERS_EACH  500000LL /* ns: 2000 a second */
 #define LATER_NS        50000000LL
 #define LATER_STRANGERS 2000000000LL
@@ -40,13 +41,15 @@ struct limiter_lease {
 
 struct limiter_leases {
     _Atomic(struct limiter_lease *) wanted;
-    struct list *waits; /* of each worker */
+    _Atomic(struct limiter_lease *) wanted_strangers; /* new or divided ones: after the others */
+    struct list *waits;                               /* of each worker */
     size_t workers;
     _Atomic uint64_t shared;
     _Atomic uint64_t divided;
     _Atomic uint64_t asks[LIMITS_OUTCOMES];
     /* The port's thread's. */
     struct turns_queue queue;
+    struct limiter_lease *strangers; /* of those that were wanted, to be looked at yet */
     uint64_t seq;
     unsigned nodes;
     size_t new_asking;
@@ -176,10 +179,13 @@ void limiter_lease_want(struct limiter_lease *ll)
     if (atomic_exchange(&ll->is_wanted, 1) != 0)
         return;
     atomic_fetch_add(&ll->uses, 1);
-    struct limiter_lease *top = atomic_load(&l->leases->wanted);
+    bool is_urgent = !ll->is_stranger || atomic_load(&ll->lease.mode) == LEASE_SHARED;
+    _Atomic(struct limiter_lease *) *stack =
+        is_urgent ? &l->leases->wanted : &l->leases->wanted_strangers;
+    struct limiter_lease *top = atomic_load(stack);
     do {
         ll->next_wanted = top;
-    } while (!atomic_compare_exchange_weak(&l->leases->wanted, &top, ll));
+    } while (!atomic_compare_exchange_weak(stack, &top, ll));
     if (top == NULL)
         l->sharing.post_wanted(l->sharing.wanted_arg);
 }
@@ -445,19 +451,33 @@ static void on_answered(void *arg, uint64_t seq, const struct limits_answer *ans
     atomic_fetch_sub(&ll->uses, 1);
 }
 
+/* Takes it off the list it is on; returns what followed it. */
+static struct limiter_lease *look_at_wanted(struct limiter_lease *ll)
+{
+    struct limiter_lease *following = ll->next_wanted;
+    atomic_store(&ll->is_wanted, 0);
+    look(ll);
+    /* Heard already, or ended: nobody waits for an answer that will not come. */
+    if (!ll->lease.is_asking)
+        notify(ll);
+    atomic_fetch_sub(&ll->uses, 1);
+    return following;
+}
+
 void limiter_on_wanted(struct limiter *l)
 {
-    struct limiter_lease *ll = atomic_exchange(&l->leases->wanted, NULL);
-    while (ll != NULL) {
-        struct limiter_lease *following = ll->next_wanted;
-        atomic_store(&ll->is_wanted, 0);
-        look(ll);
-        /* Heard already, or ended: nobody waits for an answer that will not come. */
-        if (!ll->lease.is_asking)
-            notify(ll);
-        atomic_fetch_sub(&ll->uses, 1);
-        ll = following;
+    struct limiter_leases *ls = l->leases;
+    struct limiter_lease *ll = atomic_exchange(&ls->wanted, NULL);
+    while (ll != NULL)
+        ll = look_at_wanted(ll);
+    for (int i = 0; i < STRANGERS_LOOKS; i++) {
+        if (ls->strangers == NULL)
+            ls->strangers = atomic_exchange(&ls->wanted_strangers, NULL);
+        if (ls->strangers == NULL)
+            return;
+        ls->strangers = look_at_wanted(ls->strangers);
     }
+    l->sharing.post_wanted(l->sharing.wanted_arg); /* the rest, after what else there is to do */
 }
 
 bool limiter_has_later(const struct limiter *l)
