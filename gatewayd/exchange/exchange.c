@@ -51,8 +51,11 @@ static void replace(struct exchange *ex, enum header_id id, struct text value)
 
 void exchange_dress_response(struct exchange *ex)
 {
-    if (!exchange_make_room(ex, &ex->response.headers, 3))
+    if (!exchange_make_room(ex, &ex->response.headers, 4))
         return;
+    /* Who forwards an answer without a Date says when it came (RFC 9110 section 6.6.1). */
+    if (!headers_has(&ex->response.headers, HEADER_DATE))
+        exchange_add_response_header(ex, HEADER_DATE, clock_date(&ex->all->loop->clock));
     replace(ex, HEADER_X_REQUEST_ID, ex->request_id);
     if (ex->ratelimit.policy.length == 0)
         return;

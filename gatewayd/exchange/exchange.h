@@ -176,7 +176,7 @@ void exchange_begin_response(struct exchange *ex, unsigned status);
 /* Adds a field to ex->response; what does not fit is left out. `value` must outlive the answer. */
 void exchange_add_response_header(struct exchange *ex, enum header_id id, struct text value);
 
-/* Fields of every answer: X-Request-Id, RateLimit and its policy. */
+/* Fields of every answer: Date if it has none, X-Request-Id, RateLimit and its policy. */
 void exchange_dress_response(struct exchange *ex);
 
 /* Hands ex->response to the client's codec and counts it. */

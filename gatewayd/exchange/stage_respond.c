@@ -101,7 +101,6 @@ enum verdict stage_respond(struct exchange *ex)
     else
         memory_source_init(&ex->reply_body, TEXT_EMPTY);
     set_framing(ex);
-    exchange_add_response_header(ex, HEADER_DATE, clock_date(&ex->all->loop->clock));
     exchange_dress_response(ex);
     edit(ex);
     exchange_answer(ex, should_close(ex));

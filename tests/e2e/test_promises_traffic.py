@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fields of upstreams, routes and limits promise about requests, where no other story
 tells it."""
+import email.utils
 import socket
 import threading
 import time
@@ -355,3 +356,20 @@ def test_a_stalled_tunnel_or_body_leaves_ten_other_clients_alone(node, origin):
         with Connection(node.address) as c:
             assert c.request("GET", "/").status == 200
     assert time.monotonic() - begin < 5
+
+
+def test_every_answer_has_one_date(node, make_origin):
+    """RFC 9110 section 6.6.1: who forwards an answer without one adds it."""
+    dated = "Tue, 15 Nov 1994 08:12:31 GMT"
+
+    def handler(peer, request):
+        peer.respond(200, b"x", {"Date": dated} if request.target == "/dated" else {})
+
+    node.upstream("o", make_origin(handler))
+    node.route("r", "o")
+    node.put("routes", "page", {"match": {"paths": ["/page"]}, "respond": {}})
+    node.put("routes", "old", {"match": {"paths": ["/old"]}, "respond": {"headers": {"Date": dated}}})
+    assert [node.get(path).all("Date") for path in ("/dated", "/old")] == [[dated]] * 2
+    for path in ("/plain", "/page"):
+        (date,) = node.get(path).all("Date")
+        assert abs(time.time() - email.utils.parsedate_to_datetime(date).timestamp()) < 10
