@@ -226,6 +226,7 @@ static void on_care(void *arg)
     limiter_tidy(c->limiter,
                  (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) });
     credentials_tidy(c->credentials);
+    plan_board_tidy(&c->board);
     control_end_if_quiet(c);
     memory_tidy(&c->memory, clock_ms(clock));
     loop_timer_start(&c->care, CARE_MS);
@@ -273,6 +274,7 @@ struct control *control_new(struct node_config *node, const char *file)
     loop_measure(c->loop, LOOP_CONTROL);
     c->mailbox = mailbox_new(c->loop);
     c->turns = turns_new(c->worker_count);
+    plan_board_init(&c->board, c->turns);
     c->credentials = credentials_new(c->turns);
     c->limiter = limiter_new(&(struct limiter_settings){ .turns = c->turns });
     c->resolve = resolve_new(c->loop, TEXT_EMPTY);
@@ -403,6 +405,7 @@ static void make_workers(struct control *c)
             .credentials = c->credentials,
             .turn = turns_get(c->turns, i),
             .limiter = c->limiter,
+            .plans = &c->board,
             .listeners = &c->listeners,
             .budget = &c->budget,
             .tls = c->tls,

@@ -49,7 +49,9 @@ typedef void control_published_fn(void *arg, bool is_in_force, struct text reaso
 /* Compiles `resources` (its own count is taken) in slices, hands it to every worker, and calls
  * `done` (may be NULL) when every worker runs on it, or on a later one: of revisions that arrive
  * while one is being compiled only the newest is, and all of them are answered by it. `revision` is
- * what is shown as in force. */
+ * what is shown as in force. Consumers may be given plans of these resources from the return of
+ * this call on, not before, and plans that are not among them must have no consumer by the next
+ * one. */
 void control_publish(struct control *c, struct resources *resources, uint64_t revision,
                      control_published_fn *done, void *arg);
 

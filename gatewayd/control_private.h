@@ -7,7 +7,7 @@
 
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
-#include "gatewayd/exchange/plan_sets.h"
+#include "gatewayd/exchange/plan_board.h"
 #include "gatewayd/health.h"
 #include "gatewayd/memory.h"
 #include "gatewayd/net/listen.h"
@@ -43,6 +43,7 @@ struct control_publishing {
     /* What was asked for and has not been begun; NULL: nothing. */
     struct resources *asked;
     uint64_t asked_revision;
+    struct plan_sets *asked_plans;
     struct control_wait *asked_waits;
 
     /* What is being put in force. */
@@ -78,6 +79,7 @@ struct control {
     /* In force; NULL before the first. */
     struct snapshot *snapshot;
     struct plan_sets *plans;
+    struct plan_board board;
     uint64_t revision;
     struct control_publishing publishing;
     char *behind; /* the newest could not be compiled; NULL: it could */

@@ -99,7 +99,8 @@ static void swap(struct control *c)
 
     loop_timer_stop(&p->settling);
     p->phase = CONTROL_PHASE_SWAPPING;
-    p->next_plans = plan_sets_new(p->next->resources, c->credentials, c->limiter, c->plans);
+    if (p->next_plans == NULL) /* names changed: the resources are those in force */
+        p->next_plans = plan_sets_ref(c->plans);
     departures_init(&p->departures, c->snapshot, p->next);
     p->swaps_left = c->worker_count;
     for (unsigned i = 0; i < c->worker_count; i++)
@@ -141,6 +142,7 @@ static void fail(struct control *c)
     control_set_reason(&c->behind, reason);
     control_note_change(c);
     answer(&p->waits, false, reason);
+    plan_sets_unref(&p->next_plans);
     become_idle(c);
 }
 
@@ -195,9 +197,11 @@ static void begin_next(struct control *c)
     if (p->asked != NULL) {
         p->phase = CONTROL_PHASE_COMPILING;
         p->resources = p->asked;
+        p->next_plans = p->asked_plans;
         p->revision = p->asked_revision;
         p->waits = p->asked_waits;
         p->asked = NULL;
+        p->asked_plans = NULL;
         p->asked_waits = NULL;
         snapshot_compiler_begin(p->compiler, p->resources);
         loop_slice_start(&p->slice);
@@ -218,6 +222,8 @@ void control_publish(struct control *c, struct resources *resources, uint64_t re
 {
     struct control_publishing *p = publishing(c);
 
+    plan_sets_unref(&p->asked_plans);
+    p->asked_plans = plan_board_announce(&c->board, resources, c->credentials, c->limiter);
     add_wait(&p->asked_waits, done, arg);
     if (c->is_quitting) {
         /* Workers end one by one from here on: not all of them would ever answer. */
@@ -330,8 +336,10 @@ void control_publish_fini(struct control *c)
 
     resources_unref(&p->asked);
     resources_unref(&p->resources);
+    plan_sets_unref(&p->asked_plans);
     plan_sets_unref(&p->next_plans);
     plan_sets_unref(&c->plans);
+    plan_board_fini(&c->board);
     departures_fini(&p->departures);
     snapshot_unref(&p->next);
     snapshot_unref(&c->snapshot);

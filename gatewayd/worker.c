@@ -261,6 +261,7 @@ static void init_exchanges(struct worker *w)
     all->credentials = w->settings.credentials;
     all->turn = w->settings.turn;
     all->limiter = w->settings.limiter;
+    all->plans = w->settings.plans;
     all->log = &w->log;
     exchanges_init(all);
 }

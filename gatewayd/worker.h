@@ -15,6 +15,7 @@
 #include "gatewayd/net/listen.h"
 #include "gatewayd/policy/credentials.h"
 
+struct plan_board;
 struct tls_server;
 struct worker;
 
@@ -29,6 +30,7 @@ struct worker_settings {
     struct credentials *credentials;
     struct turn *turn;
     struct limiter *limiter;
+    struct plan_board *plans;
     struct listen_table *listeners;
     struct listen_budget *budget;
     struct tls_server *const *tls; /* by listener; NULL where plain. Counts are taken. */

@@ -130,6 +130,7 @@ void exchange_let_go(struct exchange *ex)
     ex->fleet = NULL;
     ex->match = (struct router_match){ 0 };
     generation_leave(&ex->generation);
+    plan_sets_unref(&ex->announced);
     if (ex->has_credential && !holders_add(&ex->all->holders, &ex->holder, ex->credential.handle,
                                            clock_wall_ms(&ex->all->loop->clock))) {
         ex->is_key_ended = true;

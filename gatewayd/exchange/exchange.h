@@ -102,6 +102,7 @@ struct exchange {
     bool is_key_ended; /* revoked while the exchange was at work */
 
     /* Limits. */
+    struct plan_sets *announced; /* counted; NULL: the generation knows the plan */
     struct limiter_wait limit_wait;
     struct exchange_ratelimit ratelimit;
 

@@ -199,6 +199,7 @@ static void free_exchange(void *arg)
 void exchanges_give(struct exchanges *all, struct exchange *ex)
 {
     generation_leave(&ex->generation);
+    plan_sets_unref(&ex->announced);
     list_remove(&ex->node);
     all->count--;
     loop_bury(all->loop, ex, free_exchange);

@@ -11,6 +11,7 @@
 #include "gatewayd/core/loop.h"
 #include "gatewayd/core/pool.h"
 #include "gatewayd/exchange/generation.h"
+#include "gatewayd/exchange/plan_board.h"
 #include "gatewayd/exchange/retry.h"
 #include "gatewayd/http/forwarded.h"
 #include "gatewayd/http/up_pool.h"
@@ -45,6 +46,7 @@ struct exchanges {
     struct credentials *credentials;
     struct turn *turn;
     struct limiter *limiter;
+    struct plan_board *plans;
     struct log_scope *log;
 
     /* The rest is exchanges.c's and the exchanges'. */

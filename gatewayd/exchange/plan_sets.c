@@ -77,6 +77,27 @@ struct plan_sets *plan_sets_new(const struct resources *resources, struct creden
     return p;
 }
 
+static struct plan_set copy(const struct plan_set *set)
+{
+    return (struct plan_set){ set->id, resource_ref(set->resource), limiter_set_ref(set->set) };
+}
+
+struct plan_sets *plan_sets_join(const struct plan_sets *now, const struct plan_sets *before)
+{
+    size_t most = now->length + (before == NULL ? 0 : before->length);
+    struct plan_sets *p = mem_new(sizeof(*p) + most * sizeof(p->items[0]));
+
+    atomic_init(&p->count, 1);
+    for (size_t i = 0; i < now->length; i++)
+        p->items[p->length++] = copy(&now->items[i]);
+    for (size_t i = 0; before != NULL && i < before->length; i++) {
+        if (find(now, before->items[i].id) == NULL)
+            p->items[p->length++] = copy(&before->items[i]);
+    }
+    qsort(p->items, p->length, sizeof(p->items[0]), compare);
+    return p;
+}
+
 struct plan_sets *plan_sets_ref(struct plan_sets *p)
 {
     atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
@@ -97,8 +118,12 @@ void plan_sets_unref(struct plan_sets **at)
     MEM_FREE(&p);
 }
 
-const struct limiter_set *plan_sets_find(const struct plan_sets *p, uint32_t plan_id)
+bool plan_sets_find(const struct plan_sets *p, uint32_t plan_id, const struct limiter_set **set_out)
 {
     const struct plan_set *found = find(p, plan_id);
-    return found == NULL ? NULL : found->set;
+
+    if (found == NULL)
+        return false;
+    *set_out = found->set;
+    return true;
 }

@@ -17,11 +17,27 @@ static struct text find_header(void *arg, struct text name)
     return headers_join(&ex->request.headers, name, &ex->arena, &value) ? value : TEXT_EMPTY;
 }
 
-static const struct limiter_set *plan_set(const struct exchange *ex)
+/* The consumer has its plan already, or yet, while the configuration of this request is another. */
+static const struct limiter_set *announced_set(struct exchange *ex)
 {
+    const struct limiter_set *set = NULL;
+
+    if (ex->announced == NULL) {
+        exchanges_enter_turn(ex->all);
+        ex->announced = plan_board_take(ex->all->plans);
+    }
+    return plan_sets_find(ex->announced, ex->credential.plan_id, &set) ? set : NULL;
+}
+
+static const struct limiter_set *plan_set(struct exchange *ex)
+{
+    const struct limiter_set *set = NULL;
+
     if (!ex->has_credential || !ex->route->route->plan_limits || ex->credential.plan_id == 0)
         return NULL;
-    return plan_sets_find(ex->generation->plans, ex->credential.plan_id);
+    if (LIKELY(plan_sets_find(ex->generation->plans, ex->credential.plan_id, &set)))
+        return set;
+    return announced_set(ex);
 }
 
 static enum limiter_verdict take(struct exchange *ex, const struct limiter_set *plan,

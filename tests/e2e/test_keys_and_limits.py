@@ -4,6 +4,7 @@ import binascii
 import concurrent.futures
 import hashlib
 import json
+import threading
 import time
 
 import pytest
@@ -291,3 +292,59 @@ def test_changed_numbers_keep_the_bucket(node, origin):
     assert [node.get("/").status for _ in range(6)] == [200] * 5 + [429]
     node.route("r", "o", limits=[{**limit, "rate": 6, "burst": 6}])
     assert [node.get("/").status for _ in range(3)].count(200) <= 1
+
+
+# ---- consumers that move between plans ----
+
+def move_from_plan_to_plan(node, consumers, rounds, upstreams=lambda i: []):
+    """Each revision makes a plan, moves everyone to it, and removes the one before."""
+    limit = {"name": "l", "rate": 1, "per": "1h", "burst": 1}
+
+    def document(i):
+        return {"upstreams": upstreams(i),
+                "routes": [{"name": "r", "match": {"paths": ["/"]}, "respond": {"body": "here"},
+                            "auth": {"methods": ["key"]}}],
+                "plans": [{"name": f"p{i}", "limits": [limit]}],
+                "consumers": [{"name": name, "plan": f"p{i}"} for name in consumers]}
+
+    def put(i):
+        answer = node.admin("PUT", "/v1/config", document(i), timeout=60)
+        assert answer.status == 200, answer
+
+    put(0)
+    key = node.key("a")["key"]
+    stop, seen = threading.Event(), []
+
+    def ask():
+        with node.connect() as c:
+            while not stop.is_set():
+                answer = c.request("GET", "/", {"X-API-Key": key})
+                seen.append((answer.status, answer.header("RateLimit-Policy")))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for i in range(1, rounds + 1):
+        put(i)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(seen) > 100
+    assert not [answer for answer in seen if answer[1] is None]
+    assert {status for status, _ in seen} == {200, 429}
+    assert [status for status, _ in seen].count(200) <= rounds + 1
+
+
+def test_a_consumer_that_moves_to_a_new_plan_is_never_without_one(make_node):
+    """The configuration waits for the first check of a new target; the consumer has moved."""
+    hole = "192.0.2.1:9"  # nobody answers there
+    node = make_node()
+    move_from_plan_to_plan(node, ["a"], 3, lambda i: [
+        {"name": f"u{i}", "targets": [{"address": hole}],
+         "health": {"type": "tcp", "timeout": "5s"}}])
+
+
+def test_a_consumer_of_a_plan_that_goes_is_never_without_one(make_node):
+    """The configuration is in force before all of its consumers are: "a" is the last of many."""
+    node = make_node(log={"level": "warn"})
+    move_from_plan_to_plan(node, [f"0{i:05}" for i in range(scaled(8000, 1000))] + ["a"], 4)

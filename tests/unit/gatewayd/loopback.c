@@ -182,7 +182,7 @@ void loopback_publish(struct loopback *l, const char *json)
     } while (step == SNAPSHOT_MORE);
     MUST(step == SNAPSHOT_READY);
     struct snapshot *snapshot = snapshot_compiler_take(l->compiler);
-    struct plan_sets *plans = plan_sets_new(resources, l->credentials, l->limiter, NULL);
+    struct plan_sets *plans = plan_board_announce(&l->board, resources, l->credentials, l->limiter);
     struct departures departures;
     departures_init(&departures,
                     l->exchanges.generation == NULL ? NULL : l->exchanges.generation->snapshot,
@@ -210,6 +210,7 @@ void loopback_init(struct loopback *l, const char *resources)
     l->loop = loop_new("loopback");
     loop_run_once(l->loop, false);
     l->turns = turns_new(1);
+    plan_board_init(&l->board, l->turns);
     l->credentials = credentials_new(l->turns);
     l->limiter = limiter_new(&(struct limiter_settings){ .turns = l->turns });
     l->compiler = snapshot_compiler_new(&settings);
@@ -227,6 +228,7 @@ void loopback_init(struct loopback *l, const char *resources)
         .credentials = l->credentials,
         .turn = turns_get(l->turns, 0),
         .limiter = l->limiter,
+        .plans = &l->board,
     };
     exchanges_init(&l->exchanges);
     l->listener = (struct down_listener){ .exchanges = &l->exchanges, .name = TEXT("test") };
@@ -243,6 +245,7 @@ void loopback_fini(struct loopback *l)
     loop_run_once(l->loop, false);
     exchanges_fini(&l->exchanges);
     snapshot_compiler_free(&l->compiler);
+    plan_board_fini(&l->board);
     limiter_free(&l->limiter);
     credentials_free(&l->credentials);
     turns_free(&l->turns);

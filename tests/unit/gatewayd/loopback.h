@@ -34,6 +34,7 @@ struct loopback {
     struct turns *turns;
     struct credentials *credentials;
     struct limiter *limiter;
+    struct plan_board board;
     struct snapshot_compiler *compiler;
     struct exchanges exchanges;
     struct down_listener listener;
