@@ -39,7 +39,7 @@ static void say_away(const struct redis_news *n)
     else if (redis_link_needs_care(n->link))
         log_error(&scope, "%.*s", TEXT_ARGS(reason));
     else
-        log_warn(&scope, "Redis is away: %.*s", TEXT_ARGS(reason));
+        log_warn(&scope, "Redis is away. %.*s", TEXT_ARGS(reason));
 }
 
 static struct text present(const struct redis_news *n)

@@ -15,7 +15,6 @@
 
 #define ELEMENTS_MAX 1048576
 #define ELEMENT_COST 64
-#define LENGTH_MAX   32 /* of "$123\r\n" */
 
 /* hiredis counted elements in an int before it had a version 1. */
 #if HIREDIS_MAJOR >= 1
@@ -49,9 +48,12 @@ static void *make_list(const redisReadTask *task, count_type count)
         r->refused = "lists in it are nested too deep";
     else if (count < 0 || (size_t)count > ELEMENTS_MAX)
         r->refused = "a list in it is too long";
+    if (r->refused == NULL)
+        r->pending += (size_t)count * ELEMENT_COST;
+    if (r->pending > r->most)
+        r->refused = "it is larger than what is ever asked for";
     if (r->refused != NULL)
         return NULL; /* hiredis takes it for a lack of memory, and stops */
-    r->pending += (size_t)count * ELEMENT_COST;
     return r->plain->createArray(task, count);
 }
 
@@ -89,16 +91,11 @@ static size_t unread(const struct redis_reader *r)
     return r->reader->len - r->reader->pos;
 }
 
-/* The item at which reading stopped for lack of bytes: is it a line without an end? */
+/* Where reading stopped for lack of bytes a line or a length begins, or the rest of one. */
 static bool is_endless(const struct redis_reader *r)
 {
-    size_t length = unread(r);
-    if (length == 0)
-        return false;
-    const char *at = r->reader->buf + r->reader->pos;
-    if (*at != '$' && *at != '*')
-        return length > REDIS_READER_LINE_MAX;
-    return length > LENGTH_MAX && memchr(at, '\n', LENGTH_MAX) == NULL;
+    return unread(r) > REDIS_READER_LINE_MAX &&
+           memchr(r->reader->buf + r->reader->pos, '\n', REDIS_READER_LINE_MAX) == NULL;
 }
 
 /* hiredis' own words for an error may hold bytes of the peer's, escaped. */

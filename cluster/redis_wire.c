@@ -18,6 +18,8 @@
 #include "gatewayd/net/tls.h"
 
 #define PIECE_SIZE 32768
+#define SEND_SIZE  ((size_t)256 << 10)
+#define SENDS_MAX  8
 /* Addresses of one name that are tried. */
 #define ADDRESSES_MAX 8
 /* Memory for sending that is kept while there is nothing to send. */
@@ -116,21 +118,32 @@ static void forget_sent(struct redis_wire *w, size_t sent)
     }
 }
 
+/* False: no more can be sent now. */
+static bool send_piece(struct redis_wire *w)
+{
+    size_t waiting = w->out_end - w->out_from;
+    struct iovec piece = { w->out + w->out_from, waiting < SEND_SIZE ? waiting : SEND_SIZE };
+    uint64_t before = w->queued - waiting;
+    size_t sent = 0;
+    enum io result = socket_writev(&w->socket, &piece, 1, &sent);
+    /* TLS may have made a record of what it does not call written. */
+    bool is_unsure = socket_is_tls(&w->socket) && result != IO_DONE;
+    w->gone = before + (is_unsure ? piece.iov_len : sent);
+    forget_sent(w, sent);
+    if (result != IO_DONE && result != IO_AGAIN)
+        end_broken(w);
+    return result == IO_DONE;
+}
+
+/* So much in one turn, and others have theirs. */
 static void send_waiting(struct redis_wire *w)
 {
-    while (w->is_ready && !w->has_ended && w->out_from < w->out_end) {
-        struct iovec piece = { w->out + w->out_from, w->out_end - w->out_from };
-        size_t sent = 0;
-        enum io result = socket_writev(&w->socket, &piece, 1, &sent);
-        uint64_t before = w->queued - piece.iov_len;
-        /* TLS may have made a record of what it does not call written. */
-        w->gone = socket_is_tls(&w->socket) && result != IO_DONE ? w->queued : before + sent;
-        forget_sent(w, sent);
-        if (result == IO_AGAIN)
+    for (int i = 0; i < SENDS_MAX; i++) {
+        if (!w->is_ready || w->has_ended || w->out_from == w->out_end || !send_piece(w))
             return;
-        if (result != IO_DONE)
-            end_broken(w);
     }
+    if (w->out_from < w->out_end)
+        socket_want_write(&w->socket);
 }
 
 static void make_room(struct redis_wire *w, size_t length)

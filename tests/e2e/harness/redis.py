@@ -207,7 +207,7 @@ class Sentinel(Process):
                     "sentinel monitor": f"{name} {master.host} {master.port} {quorum}",
                     f"sentinel auth-pass {name}": ADMIN_PASSWORD,
                     f"sentinel down-after-milliseconds {name}": down_after,
-                    f"sentinel failover-timeout {name}": 6000}
+                    f"sentinel failover-timeout {name}": 2000}
         if tls is not None:
             settings.update({"port": 0, "tls-port": self.port, "tls-cert-file": tls["cert"],
                              "tls-key-file": tls["key"], "tls-ca-cert-file": tls["ca"],

@@ -149,7 +149,7 @@ void redis_server_start_sentinel(struct redis_server_process *s, int master_port
                  "bind 127.0.0.1\nport %d\ndir %s\nlogfile %s/log\nrequirepass %s\n"
                  "sentinel sentinel-pass %s\nsentinel monitor mymaster 127.0.0.1 %d %d\n"
                  "sentinel auth-pass mymaster %s\nsentinel down-after-milliseconds mymaster 500\n"
-                 "sentinel failover-timeout mymaster 6000\n",
+                 "sentinel failover-timeout mymaster 2000\n",
                  s->port, s->folder, s->folder, REDIS_SERVER_ADMIN_PASSWORD,
                  REDIS_SERVER_ADMIN_PASSWORD, master_port, quorum, REDIS_SERVER_ADMIN_PASSWORD);
     folder_write(s->folder, "redis.conf", builder_text(&b));
