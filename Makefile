@@ -11,6 +11,9 @@ SAN ?=
 OPT ?= -O2
 # LTO=1 optimises gatewayd as a whole: a tenth fewer instructions per request, a slower link.
 LTO ?=
+# What is measured, and installed unless BUILD is given: optimised as a whole.
+RELEASE ?= build-release
+INSTALLED := $(if $(filter file,$(origin BUILD)),$(RELEASE),$(BUILD))
 PYTHON ?= /usr/bin/python3
 
 .DEFAULT_GOAL := all
@@ -41,7 +44,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
     -Werror
 
 # MEM_FREE and the socket API look at pointers through other types: no type-based aliasing.
-CODEGEN := -g -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong -fPIE
+CODEGEN := -g -fno-strict-aliasing -fstack-protector-strong -fPIE
+# Profilers and sanitizers like frame pointers; they are one instruction in thirty.
+CODEGEN += $(if $(LTO),-fomit-frame-pointer,-fno-omit-frame-pointer)
 ifneq ($(LTO),)
 CODEGEN += -flto $(if $(findstring clang,$(CC)),,-ffat-lto-objects)
 LTO_LINK := $(OPT) -flto$(if $(findstring clang,$(CC)),,=auto)
@@ -185,8 +190,8 @@ $(BUILD)/openapi: $(call objects,admin/openapi_print.c) $(ROOM_LIBS)
 ## ---- variants ----------------------------------------------------------------------------------
 
 .PHONY: release debug asan tsan
-release: ## optimised as a whole (LTO), into build-release/: what packages and benchmarks use
-	+$(MAKE) BUILD=build-release LTO=1 all
+release: ## optimised as a whole (LTO), into build-release/: what is installed and measured
+	+$(MAKE) BUILD=$(RELEASE) OPT=-O3 LTO=1 all
 debug: ## unoptimised, into build-debug/
 	+$(MAKE) BUILD=build-debug OPT=-Og all
 asan: ## address and undefined behaviour sanitizers, into build-asan/
@@ -291,20 +296,20 @@ run: ## on a fresh machine: install what is needed, build, start a node with two
 bench: ## CPU per request beside nginx and HAProxy, on the same work
 	@tests/deps bench
 	+@$(MAKE) --no-print-directory release
-	@tests/bench/run build-release
+	@tests/bench/run $(RELEASE)
 
 MAN := $(DESTDIR)$(PREFIX)/share/man
 DOC := $(DESTDIR)$(PREFIX)/share/doc/gatewayd
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-install: all ## into DESTDIR: both programs, manual pages, completion, documentation
+install: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: both programs, manual pages, completion, documentation
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
 	    $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(COMPLETIONS) $(DOC)
-	install -m 0755 $(BUILD)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
-	install -m 0755 $(BUILD)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
-	umask 022; $(BUILD)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
-	umask 022; $(BUILD)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
+	install -m 0755 $(INSTALLED)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
+	install -m 0755 $(INSTALLED)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
+	umask 022; $(INSTALLED)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
+	umask 022; $(INSTALLED)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
 	install -m 0644 gatewayd/gatewayd.8 $(MAN)/man8/gatewayd.8
-	umask 022; $(BUILD)/gatewayctl completion bash > $(COMPLETIONS)/gatewayctl
+	umask 022; $(INSTALLED)/gatewayctl completion bash > $(COMPLETIONS)/gatewayctl
 	install -m 0644 README.md CHANGELOG.md LICENSE admin/openapi.yaml $(DOC)
 	for room in $(ROOMS); do [ ! -f $$room/README.md ] || \
 	    install -m 0644 $$room/README.md $(DOC)/$$room.md; done
