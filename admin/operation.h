@@ -38,6 +38,7 @@ enum operation_parameter {
     OPERATION_AFTER_REVISION = 1 << 9,
     OPERATION_WAIT_FOR = 1 << 10,
     OPERATION_ADDRESS = 1 << 11,
+    OPERATION_NODES = 1 << 12,
 };
 
 /* Of everything that makes a revision. */

@@ -42,6 +42,7 @@ operation_fn serve_explain;
 
 /* serve_node.c */
 operation_fn serve_status;
+operation_fn serve_own_status;
 operation_fn serve_list_nodes;
 operation_fn serve_delete_node;
 operation_fn serve_drain;

@@ -4,6 +4,7 @@
  * the embedded store it is the only one).
  */
 #include "admin/admin_server.h"
+#include "admin/ask_nodes.h"
 #include "admin/reply.h"
 #include "admin/requests.h"
 #include "admin/serve.h"
@@ -100,7 +101,26 @@ static void print_status(struct call *call)
 
 void serve_status(struct call *call)
 {
+    struct text nodes = call_query(call, "nodes");
+
+    if (nodes.at == NULL) {
+        print_status(call);
+        reply_json(call, 200);
+    } else if (text_equals(nodes, TEXT_OF("all"))) {
+        builder_add(&call->out, TEXT_OF("{\"items\":["));
+        print_status(call);
+        ask_nodes_reply(call, TEXT_OF("/v1/cluster/status"));
+    } else {
+        reply_problem(call, 400, "bad-parameter", "nodes can only be all, got \"%.*s\".",
+                      TEXT_ARGS(nodes));
+    }
+}
+
+void serve_own_status(struct call *call)
+{
+    builder_add(&call->out, TEXT_OF("{\"items\":["));
     print_status(call);
+    builder_add(&call->out, TEXT_OF("]}"));
     reply_json(call, 200);
 }
 

@@ -53,7 +53,8 @@ enum paint_colour paint_of_state(struct text state)
         { TEXT("down"), PAINT_RED },        { TEXT("ejected"), PAINT_RED },
         { TEXT("revoked"), PAINT_RED },     { TEXT("expired"), PAINT_RED },
         { TEXT("away"), PAINT_RED },        { TEXT("gone"), PAINT_RED },
-        { TEXT("undone"), PAINT_RED },
+        { TEXT("undone"), PAINT_RED },      { TEXT("unreachable"), PAINT_RED },
+        { TEXT("unseen"), PAINT_RED },
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {

@@ -11,11 +11,86 @@
 
 #define PRINTED_MAX ((size_t)1 << 20)
 
+/* ---- the status of all ---- */
+
+static void add_number(struct table *table, const struct doc *status, const char *name)
+{
+    const struct doc *number = doc_find(status, text_of(name));
+
+    if (number != NULL && number->type == DOC_INT)
+        table_addf(table, "%lld", (long long)number->integer);
+    else
+        table_add(table, TEXT_EMPTY);
+}
+
+static void add_status(struct table *table, const struct doc *status)
+{
+    struct text state = doc_find_text(status, TEXT_OF("state"));
+    const struct doc *store = doc_find(status, TEXT_OF("store"));
+    struct text store_state = store == NULL ? TEXT_EMPTY : doc_find_text(store, TEXT_OF("state"));
+    struct text reason = doc_find_text(status, TEXT_OF("reason"));
+
+    if (reason.length == 0 && store != NULL)
+        reason = doc_find_text(store, TEXT_OF("reason"));
+    table_add(table, doc_find_text(status, TEXT_OF("node")));
+    table_add_painted(table, state, paint_of_state(state));
+    add_number(table, status, "revision");
+    table_add_painted(table, store_state, paint_of_state(store_state));
+    table_add(table, doc_find_text(status, TEXT_OF("version")));
+    add_number(table, status, "connections");
+    add_number(table, status, "exchanges");
+    add_number(table, status, "streams");
+    table_add(table, reason);
+}
+
+static void add_unreachable(struct table *table, const struct doc *node)
+{
+    table_add(table, doc_find_text(node, TEXT_OF("node")));
+    table_add_painted(table, TEXT_OF("unreachable"), paint_of_state(TEXT_OF("unreachable")));
+    for (int i = 0; i < 6; i++)
+        table_add(table, TEXT_EMPTY);
+    table_add(table, doc_find_text(node, TEXT_OF("because")));
+}
+
+static void print_statuses(struct command *c, const struct doc *reply)
+{
+    static const char *const titles[] = { "NODE",       "STATE",    "+REVISION",
+                                          "STORE",      "VERSION",  "+CONNECTIONS",
+                                          "+EXCHANGES", "+STREAMS", "REASON",
+                                          NULL };
+    const struct doc *items = doc_find(reply, TEXT_OF("items"));
+    const struct doc *unreachable = doc_find(reply, TEXT_OF("unreachable"));
+    struct table table;
+    struct builder b;
+
+    table_init(&table, titles);
+    for (size_t i = 0; items != NULL && items->type == DOC_LIST && i < items->list.count; i++)
+        add_status(&table, &items->list.items[i]);
+    for (size_t i = 0;
+         unreachable != NULL && unreachable->type == DOC_LIST && i < unreachable->list.count; i++)
+        add_unreachable(&table, &unreachable->list.items[i]);
+    builder_init(&b, PRINTED_MAX);
+    table_print(&table, c->paint, &b);
+    command_flush(&b);
+    builder_fini(&b);
+    table_fini(&table);
+}
+
 enum verb_status verb_status(struct command *c)
 {
+    bool is_all = args_has(c->args, OPTION_ALL);
     struct command_reply reply;
     enum verb_status status;
 
+    if (is_all) {
+        if (!command_get(c, TEXT_OF("/v1/status?nodes=all"), &reply, &status))
+            return status;
+        if (command_is_json(c))
+            command_print(c, &reply.doc);
+        else
+            print_statuses(c, &reply.doc);
+        return VERB_DONE;
+    }
     if (!command_get(c, TEXT_OF("/v1/status"), &reply, &status))
         return status;
     command_print(c, &reply.doc);
@@ -28,8 +103,12 @@ static void add_node(struct table *table, const struct doc *node)
 {
     struct text state = doc_find_text(node, TEXT_OF("state"));
     const struct doc *revision = doc_find(node, TEXT_OF("revision"));
+    const struct doc *unseen = doc_find(node, TEXT_OF("unseen"));
+    struct text reason = doc_find_text(node, TEXT_OF("warning"));
 
     table_add(table, doc_find_text(node, TEXT_OF("name")));
+    if (unseen != NULL && unseen->type == DOC_BOOL && unseen->boolean)
+        state = TEXT_OF("unseen");
     table_add_painted(table, state, paint_of_state(state));
     table_addf(table, "%lld",
                revision != NULL && revision->type == DOC_INT ? (long long)revision->integer : 0LL);
@@ -37,7 +116,7 @@ static void add_node(struct table *table, const struct doc *node)
     table_add(table, doc_find_text(node, TEXT_OF("address")));
     table_add(table, doc_find_text(node, TEXT_OF("started_at")));
     table_add(table, doc_find_text(node, TEXT_OF("last_seen")));
-    table_add(table, doc_find_text(node, TEXT_OF("reason")));
+    table_add(table, reason.length > 0 ? reason : doc_find_text(node, TEXT_OF("reason")));
 }
 
 static void print_nodes(struct command *c, const struct doc *items)

@@ -415,10 +415,15 @@ const struct verb verb_rows[] = {
     {
         .name = "status",
         .arguments = "",
+        .options = OPTION_BIT(ALL),
         .group = VERB_GROUP_NODE,
         .run = verb_status,
         .summary = "The node that answers: state, version, revision, store, load.",
+        .details = "With --all, each node of the cluster: the one that answers asks the others, "
+                   "which takes cluster.secret_file. Who cannot be asked within a second is "
+                   "unreachable.",
         .examples = { { "gatewayctl status", "is it ready?" },
+                      { "gatewayctl status --all", "are all of them?" },
                       { "gatewayctl status -s http://10.0.0.12:9080 -o json",
                         "another node, for a script" } },
     },

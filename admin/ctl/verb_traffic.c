@@ -71,6 +71,8 @@ enum verb_status verb_explain(struct command *c)
 
 /* ---- health ---- */
 
+#define HEALTH_NUMBERS 5 /* columns from SINCE to FAILURES */
+
 static const char *const health_titles[] = { "UPSTREAM",  "TARGET",  "NODE",       "STATE",
                                              "SINCE",     "+WEIGHT", "+IN FLIGHT", "+REQUESTS",
                                              "+FAILURES", "BECAUSE", NULL };
@@ -104,12 +106,27 @@ static void add_target(struct command *c, struct table *table, struct text upstr
     table_add(table, doc_find_text(item, TEXT_OF("because")));
 }
 
+static void add_unreachable(struct table *table, struct text upstream, const struct doc *node)
+{
+    table_add(table, upstream);
+    table_add(table, TEXT_EMPTY);
+    table_add(table, doc_find_text(node, TEXT_OF("node")));
+    table_add_painted(table, TEXT_OF("unreachable"), paint_of_state(TEXT_OF("unreachable")));
+    for (size_t i = 0; i < HEALTH_NUMBERS; i++)
+        table_add(table, TEXT_EMPTY);
+    table_add(table, doc_find_text(node, TEXT_OF("because")));
+}
+
 static void add_targets(struct command *c, struct table *table, const struct doc *health)
 {
     const struct doc *items = doc_find(health, TEXT_OF("items"));
+    const struct doc *silent = doc_find(health, TEXT_OF("unreachable"));
+    struct text upstream = doc_find_text(health, TEXT_OF("upstream"));
 
     for (size_t i = 0; items != NULL && items->type == DOC_LIST && i < items->list.count; i++)
-        add_target(c, table, doc_find_text(health, TEXT_OF("upstream")), &items->list.items[i]);
+        add_target(c, table, upstream, &items->list.items[i]);
+    for (size_t i = 0; silent != NULL && silent->type == DOC_LIST && i < silent->list.count; i++)
+        add_unreachable(table, upstream, &silent->list.items[i]);
 }
 
 static bool read_health(struct command *c, struct text upstream, struct doc *list,

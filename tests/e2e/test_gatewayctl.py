@@ -422,6 +422,16 @@ def test_status_drain_and_nodes(applied, node):
 
 # ---- how it ends ----
 
+def test_status_of_all_nodes(applied, node):
+    """With the embedded store there is one."""
+    rows = table(applied.out("status", "--all"))
+    assert [(row["NODE"], row["STATE"], row["STORE"]) for row in rows] == [
+        (node.name, "ready", "connected")]
+    answer = applied.json("status", "--all")
+    assert [item["node"] for item in answer["items"]] == [node.name]
+    assert "unreachable" not in answer
+
+
 def test_exit_statuses(ctl):
     assert "There is no route nope" in ctl.err("get", "route", "nope", expect=1)
     assert 'Is "status" meant?' in ctl.err("statsu", expect=2)
