@@ -4,6 +4,9 @@
  *
  * While it closes, each direction goes on to the end of the frame it is in; there the close frame
  * is put in and nothing follows it. When both have it, the exchange is over.
+ *
+ * Who sends a malformed frame is closed with 1002, the other side with 1001. If a part of the wrong
+ * header was passed on already, no frame fits behind it: that side sees the connection end (1006).
  */
 #include "gatewayd/exchange/tunnel.h"
 
@@ -16,7 +19,9 @@ struct direction {
     struct websocket ws;
     struct flow *flow;
     uint64_t followed; /* bytes whose frames were followed; some may not have been moved yet */
-    bool is_closing;   /* the close frame is being written, or was */
+    unsigned code;     /* of the close frame that will be put in; 0: none */
+    bool is_refused;   /* the next frame is malformed: nothing of it passes */
+    bool is_closing;   /* the close frame is being written, or was, or none fits */
     struct text close_left;
     char close[WEBSOCKET_CLOSE_SIZE];
 };
@@ -26,23 +31,16 @@ struct tunnel {
     struct direction answer;
     int64_t idle_ms;
     uint64_t deadline_ms; /* of the whole exchange, on the loop's clock; 0: none */
-    unsigned code;        /* 0: not closing */
-    const char *reason;
+    const char *reason;   /* why it closes; NULL: it does not */
 };
 
 /* ---- following ------------------------------------------------------------------------------ */
-
-static struct tunnel *tunnel_of(struct direction *d)
-{
-    return d->ws.sender == WEBSOCKET_CLIENT ? CONTAINER_OF(d, struct tunnel, request)
-                                            : CONTAINER_OF(d, struct tunnel, answer);
-}
 
 /* The front of the piece may have been followed before, when the sink did not take it. */
 static size_t follow(void *arg, struct text piece)
 {
     struct direction *d = arg;
-    bool is_ending = tunnel_of(d)->code != 0;
+    bool is_ending = d->code != 0;
     size_t ahead = (size_t)(d->followed - d->flow->moved);
     size_t used = 0;
 
@@ -75,7 +73,7 @@ static void touch(struct exchange *ex)
     uint64_t now = loop_now_ms(ex->all->loop);
     uint64_t ms = (uint64_t)t->idle_ms;
 
-    if (t->code != 0)
+    if (t->reason != NULL)
         return;
     if (t->deadline_ms != 0 && now + ms > t->deadline_ms)
         ms = t->deadline_ms > now ? t->deadline_ms - now : 0;
@@ -120,12 +118,17 @@ static bool write_close(struct direction *d)
     return io == IO_DONE || io == IO_AGAIN;
 }
 
+static bool is_cut_short(const struct direction *d)
+{
+    return d->is_refused && !websocket_is_at_boundary(&d->ws);
+}
+
 static bool close_direction(const struct tunnel *t, struct direction *d)
 {
-    if (!d->is_closing && !d->ws.has_closed) {
+    if (!d->is_closing && !d->ws.has_closed && !is_cut_short(d)) {
         if (!can_close(d))
             return true;
-        d->close_left = websocket_print_close(d->ws.sender, t->code, text_of(t->reason), d->close);
+        d->close_left = websocket_print_close(d->ws.sender, d->code, text_of(t->reason), d->close);
     }
     d->is_closing = true;
     return write_close(d);
@@ -138,6 +141,8 @@ static bool has_closed(const struct direction *d)
 
 static enum failure failure_of(const struct exchange *ex)
 {
+    if (ex->tunnel->request.is_refused || ex->tunnel->answer.is_refused)
+        return FAILURE_WEBSOCKET_MALFORMED;
     if (ex->is_key_ended)
         return FAILURE_KEY_REVOKED;
     return exchange_is_draining(ex) ? FAILURE_STOPPED : FAILURE_TUNNEL_IDLE;
@@ -157,32 +162,46 @@ static void go_on_closing(struct exchange *ex)
     end_normally(ex);
 }
 
-static void begin_closing(struct exchange *ex, unsigned code, const char *reason)
+/* With which code the upstream is closed, and the client. */
+static void begin_closing(struct exchange *ex, unsigned up, unsigned down, const char *reason)
 {
     struct tunnel *t = ex->tunnel;
 
-    if (t->code != 0)
-        return;
-    t->code = code;
-    t->reason = reason;
-    loop_timer_start(&ex->timer, CLOSE_MS);
+    if (t->reason == NULL) {
+        t->request.code = up;
+        t->answer.code = down;
+        t->reason = reason;
+        loop_timer_start(&ex->timer, CLOSE_MS);
+    }
     go_on_closing(ex);
+}
+
+static void refuse_frame(struct exchange *ex, struct direction *from)
+{
+    from->is_refused = true;
+    if (from->ws.sender == WEBSOCKET_CLIENT)
+        begin_closing(ex, WEBSOCKET_GOING_AWAY, WEBSOCKET_PROTOCOL_ERROR,
+                      "the client sent a malformed frame");
+    else
+        begin_closing(ex, WEBSOCKET_PROTOCOL_ERROR, WEBSOCKET_GOING_AWAY,
+                      "the upstream sent a malformed frame");
 }
 
 void tunnel_end(struct exchange *ex)
 {
     if (ex->is_key_ended)
-        begin_closing(ex, WEBSOCKET_POLICY, "the key was revoked");
+        begin_closing(ex, WEBSOCKET_POLICY, WEBSOCKET_POLICY, "the key was revoked");
     else
-        begin_closing(ex, WEBSOCKET_GOING_AWAY, "the gateway goes away");
+        begin_closing(ex, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY, "the gateway goes away");
 }
 
 void tunnel_on_timer(struct exchange *ex)
 {
-    if (ex->tunnel->code != 0)
+    if (ex->tunnel->reason != NULL)
         end_with(ex, failure_of(ex));
     else
-        begin_closing(ex, WEBSOCKET_GOING_AWAY, "nothing was said for too long");
+        begin_closing(ex, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,
+                      "nothing was said for too long");
 }
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -190,13 +209,13 @@ void tunnel_on_timer(struct exchange *ex)
 static void pump(struct exchange *ex, struct direction *d, enum failure source, enum failure sink)
 {
     touch(ex);
-    if (d->is_closing) {
+    if (d->is_closing || d->is_refused) {
         go_on_closing(ex);
         return;
     }
     switch (flow_run(d->flow)) {
     case FLOW_WAIT:
-        if (ex->tunnel->code != 0)
+        if (ex->tunnel->reason != NULL)
             go_on_closing(ex);
         return;
     case FLOW_DONE:
@@ -209,7 +228,7 @@ static void pump(struct exchange *ex, struct direction *d, enum failure source, 
         end_with(ex, sink);
         return;
     case FLOW_REFUSED:
-        end_with(ex, FAILURE_WEBSOCKET_MALFORMED);
+        refuse_frame(ex, d);
         return;
     case FLOW_TOO_LARGE:
         MUST(false);

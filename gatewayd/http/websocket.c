@@ -101,10 +101,12 @@ static bool take_header_byte(struct websocket *ws, unsigned char byte)
 bool websocket_follow(struct websocket *ws, struct text bytes, bool until_boundary,
                       size_t *used_out)
 {
-    size_t used = 0;
+    size_t used = 0, header_at = SIZE_MAX;
     bool is_right = !ws->is_malformed;
     while (is_right && used < bytes.length) {
         if (!ws->in_payload) {
+            if (ws->have == 0)
+                header_at = used;
             is_right = take_header_byte(ws, (unsigned char)bytes.at[used]);
             used += is_right;
         } else {
@@ -118,6 +120,11 @@ bool websocket_follow(struct websocket *ws, struct text bytes, bool until_bounda
         end_frame(ws);
         if (until_boundary)
             break;
+    }
+    /* Not passed on yet: the stream ends between two frames. */
+    if (!is_right && !ws->is_malformed && header_at != SIZE_MAX) {
+        used = header_at;
+        ws->have = 0;
     }
     *used_out = used;
     ws->is_malformed = !is_right;

@@ -26,7 +26,8 @@ struct websocket {
 void websocket_init(struct websocket *ws, enum websocket_sender sender);
 
 /* Follows `bytes` and says how many were followed: all, or with `until_boundary` up to the first
- * end of a frame. False: malformed, the bytes before *used_out are still well-formed. */
+ * end of a frame. False: malformed, the bytes before *used_out are still well-formed: they end with
+ * a frame, unless the header that is wrong began in an earlier call. */
 MUST_USE bool websocket_follow(struct websocket *ws, struct text bytes, bool until_boundary,
                                size_t *used_out);
 

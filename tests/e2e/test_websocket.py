@@ -166,3 +166,110 @@ def test_back_pressure(node, make_origin):
         assert node.memory() - before < 8 * 1024 * 1024
         for _ in range(1000):
             assert len(read_frame(c.take)[1]) == 65000
+
+
+# ---- malformed frames ----
+
+UNMASKED = frame(b"no mask")          # of a client
+MASKED = frame(b"mask", masked=True)  # of a server
+RESERVED = b"\x83\x00"
+
+
+class Listener:
+    """An origin that sends what it is told and keeps what it gets."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.frames = pieces, []
+        self.ended = threading.Event()
+
+    def __call__(self, peer, request):
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        for piece in self.pieces:
+            peer.send(piece)
+            time.sleep(0.05)
+        try:
+            while True:
+                self.frames.append(read_frame(peer.take))
+        except ConnectionError:
+            pass
+        self.ended.set()
+        return False
+
+
+def code_of(seen):
+    opcode, payload = seen
+    assert opcode == 8
+    return struct.unpack(">H", payload[:2])[0]
+
+
+@pytest.fixture
+def listened(node, make_origin):
+    def make(*pieces):
+        listener = Listener(*pieces)
+        node.upstream("o", make_origin(listener))
+        node.route("r", "o", paths=["/ws"])
+        return listener
+    return make
+
+
+@pytest.mark.parametrize("bad", [UNMASKED, RESERVED, b"\x81\xfe\x00\x05" + b"mask" + b"hello"])
+def test_a_client_that_breaks_the_protocol_is_closed_with_1002(node, listened, bad):
+    listener = listened(frame(b"from the origin"))
+    with upgrade(node) as c:
+        assert read_frame(c.take) == (2, b"from the origin")
+        c.send(frame(b"good", masked=True) + bad)
+        assert code_of(read_frame(c.take)) == 1002
+        assert c.is_closed()
+    assert listener.ended.wait(5)
+    assert listener.frames[0] == (2, b"good")
+    assert [code_of(seen) for seen in listener.frames[1:]] == [1001]
+    until(lambda: [line for line in node.access() if line.get("failure") == "websocket-malformed"])
+
+
+@pytest.mark.parametrize("bad", [MASKED, RESERVED])
+def test_an_upstream_that_breaks_the_protocol_is_closed_with_1002(node, listened, bad):
+    listener = listened(frame(b"good") + bad)
+    with upgrade(node) as c:
+        assert read_frame(c.take) == (2, b"good")
+        assert code_of(read_frame(c.take)) == 1001
+        assert c.is_closed()
+    assert listener.ended.wait(5)
+    assert [code_of(seen) for seen in listener.frames] == [1002]
+
+
+def test_a_wrong_header_in_pieces_closes_its_sender_and_ends_the_other_side(node, listened):
+    """A part of it was passed on, so no close frame fits behind it there."""
+    listener = listened()
+    with upgrade(node) as c:
+        c.send(UNMASKED[:1])
+        time.sleep(0.2)
+        c.send(UNMASKED[1:])
+        assert code_of(read_frame(c.take)) == 1002
+        assert c.is_closed()
+    assert listener.ended.wait(5)
+    assert listener.frames == []
+
+
+def test_the_close_for_a_malformed_frame_waits_for_the_end_of_another(node, make_origin):
+    goes_on = threading.Event()
+
+    def halves(peer, request):
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        whole = frame(b"y" * 1000)
+        peer.send(whole[:500])
+        goes_on.wait(10)
+        peer.send(whole[500:])
+        time.sleep(1)
+        return False
+
+    node.upstream("o", make_origin(halves))
+    node.route("r", "o", paths=["/ws"])
+    with upgrade(node) as c:
+        while len(c.buffer) < 500:
+            c.fill()
+        c.send(UNMASKED)
+        goes_on.set()
+        assert read_frame(c.take) == (2, b"y" * 1000)
+        assert code_of(read_frame(c.take)) == 1002

@@ -21,7 +21,7 @@ static void follow(struct text bytes, enum websocket_sender sender, size_t step,
         bool is_right = websocket_follow(&ws, text_from(bytes.at + at, n), false, &used);
         at += used;
         if (!is_right) {
-            snprintf(into, 64, "bad at %zu", at);
+            snprintf(into, 64, "bad at %zu%s", at, websocket_is_at_boundary(&ws) ? "B" : "");
             return;
         }
         assert_int_equal(used, n);
@@ -40,9 +40,26 @@ static void check(struct text bytes, enum websocket_sender sender, const char *e
     }
 }
 
-#define SERVER(bytes, expected) check(TEXT_OF(bytes), WEBSOCKET_SERVER, expected)
-#define CLIENT(bytes, expected) check(TEXT_OF(bytes), WEBSOCKET_CLIENT, expected)
-#define MASK                    "\x01\x02\x03\x04"
+/* Wrong is the byte at `byte`, in the header of the frame that begins at `frame`: nothing of that
+ * frame has passed, or all before the byte when the header came in pieces. */
+static void check_bad(struct text bytes, enum websocket_sender sender, size_t frame, size_t byte)
+{
+    char whole[64], pieces[64], got[64];
+    snprintf(whole, sizeof(whole), "bad at %zuB", frame);
+    snprintf(pieces, sizeof(pieces), "bad at %zu", byte);
+    for (size_t step = 1; step <= bytes.length + 1; step++) {
+        follow(bytes, sender, step, got);
+        bool is_split = (byte / step) != (frame / step);
+        if (strcmp(got, is_split ? pieces : whole) != 0)
+            fail_msg("by %zu: %s, not %s", step, got, is_split ? pieces : whole);
+    }
+}
+
+#define BAD_SERVER(bytes, frame, byte) check_bad(TEXT_OF(bytes), WEBSOCKET_SERVER, frame, byte)
+#define BAD_CLIENT(bytes, frame, byte) check_bad(TEXT_OF(bytes), WEBSOCKET_CLIENT, frame, byte)
+#define SERVER(bytes, expected)        check(TEXT_OF(bytes), WEBSOCKET_SERVER, expected)
+#define CLIENT(bytes, expected)        check(TEXT_OF(bytes), WEBSOCKET_CLIENT, expected)
+#define MASK                           "\x01\x02\x03\x04"
 
 static void frames_are_followed(void **state)
 {
@@ -86,17 +103,17 @@ static void long_frames_are_counted(void **state)
 
 static void malformed_frames_are_found_at_once(void **state)
 {
-    CLIENT("\x81\x05hello", "bad at 1");
-    SERVER("\x81\x85" MASK "hello", "bad at 1");
-    SERVER("\x83\x00", "bad at 1");
-    SERVER("\x8b\x00", "bad at 1");
-    SERVER("\x09\x00", "bad at 1");
-    SERVER("\x89\x7e", "bad at 1");
-    SERVER("\x80\x00", "bad at 1");
-    SERVER("\x01\x00\x81\x00", "bad at 3");
-    SERVER("\x81\x7e\x00\x7d", "bad at 3");
-    SERVER("\x81\x7f\x00\x00\x00\x00\x00\x00\xff\xff", "bad at 9");
-    SERVER("\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x00", "bad at 9");
+    BAD_CLIENT("\x81\x05hello", 0, 1);
+    BAD_SERVER("\x81\x85" MASK "hello", 0, 1);
+    BAD_SERVER("\x83\x00", 0, 1);
+    BAD_SERVER("\x8b\x00", 0, 1);
+    BAD_SERVER("\x09\x00", 0, 1);
+    BAD_SERVER("\x89\x7e", 0, 1);
+    BAD_SERVER("\x80\x00", 0, 1);
+    BAD_SERVER("\x01\x00\x81\x00", 2, 3);
+    BAD_SERVER("\x81\x7e\x00\x7d", 0, 3);
+    BAD_SERVER("\x81\x7f\x00\x00\x00\x00\x00\x00\xff\xff", 0, 9);
+    BAD_SERVER("\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x00", 0, 9);
 }
 
 static void after_a_malformed_frame_nothing_is_followed(void **state)
