@@ -46,7 +46,7 @@ static void *make_list(const redisReadTask *task, count_type count)
     struct redis_reader *r = task->privdata;
     if (is_too_deep(task))
         r->refused = "lists in it are nested too deep";
-    else if (count < 0 || (size_t)count > ELEMENTS_MAX)
+    else if ((size_t)count > ELEMENTS_MAX) /* a negative one too */
         r->refused = "a list in it is too long";
     if (r->refused == NULL)
         r->pending += (size_t)count * ELEMENT_COST;
