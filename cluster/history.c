@@ -69,10 +69,15 @@ static void drop_first(struct history *h)
     h->count--;
 }
 
-void history_fini(struct history *h)
+void history_clear(struct history *h)
 {
     while (h->count > 0)
         drop_first(h);
+}
+
+void history_fini(struct history *h)
+{
+    history_clear(h);
     MEM_FREE(&h->slots);
     loop_task_cancel(&h->wake);
     LIST_EACH_SAFE (node, following, &h->waiters) {

@@ -26,7 +26,8 @@ struct history {
 
 /* Keeps at least the last `most` entries, and any that waits to be confirmed. */
 void history_init(struct history *h, size_t most, struct loop *loop);
-void history_fini(struct history *h); /* waiters are forgotten */
+void history_fini(struct history *h);  /* waiters are forgotten */
+void history_clear(struct history *h); /* entries are */
 
 /* The revision must follow the last one (or be the first). Texts are copied. `until` is not 0 for
  * one that has to be confirmed by then. */

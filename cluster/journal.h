@@ -117,4 +117,15 @@ MUST_USE enum journal_result journal_compact_finish(struct journal *j);
 void journal_compact_cancel(struct journal *j);
 bool journal_compact_is_running(const struct journal *j);
 
+/* ---- another state in the place of all that is there: start, entries, begin_state, then
+ * journal_compact_add and journal_compact_finish as above. `base` 0: nothing but the cluster. A
+ * compaction that is running is given up. */
+MUST_USE enum journal_result journal_replace_start(struct journal *j,
+                                                   const struct entry_id *cluster_id, uint64_t base,
+                                                   const struct entry_id *base_id);
+/* An entry that is only to be read, up to the base; they follow each other. */
+MUST_USE enum journal_result journal_replace_add(struct journal *j, const struct entry_head *head,
+                                                 const struct text *parts, size_t count);
+MUST_USE enum journal_result journal_replace_begin_state(struct journal *j);
+
 #endif

@@ -23,6 +23,7 @@ struct journal_compaction {
     uint64_t size;
     uint64_t synced;
     uint64_t after;
+    bool is_replacing; /* nothing of the old file is kept */
     struct builder scratch;
 };
 
@@ -181,6 +182,61 @@ enum journal_result journal_compact_start(struct journal *j, uint64_t keep_from,
     return result == DISK_DONE ? JOURNAL_DONE : give_up(j, result, why);
 }
 
+enum journal_result journal_replace_start(struct journal *j, const struct entry_id *cluster_id,
+                                          uint64_t base, const struct entry_id *base_id)
+{
+    MUST(j->scan == NULL);
+    journal_compact_cancel(j);
+    if (j->is_broken)
+        return JOURNAL_BROKEN;
+    struct journal_compaction *c = mem_new(sizeof(*c));
+    c->fd = -1;
+    c->head = j->head;
+    c->head.cluster_id = *cluster_id;
+    c->head.base = base;
+    c->head.base_id = *base_id;
+    c->size = c->synced = JOURNAL_HEAD_SIZE;
+    c->is_replacing = true;
+    builder_init(&c->scratch, SIZE_MAX);
+    journal_index_init(&c->index);
+    j->compaction = c;
+    unlinkat(j->dir->fd, JOURNAL_FILE_ASIDE, 0);
+    const char *why = NULL;
+    enum disk_result result = disk_create(j->dir->fd, JOURNAL_FILE_ASIDE, &c->fd, &why);
+    return result == DISK_DONE ? JOURNAL_DONE : give_up(j, result, why);
+}
+
+enum journal_result journal_replace_add(struct journal *j, const struct entry_head *head,
+                                        const struct text *parts, size_t count)
+{
+    struct journal_compaction *c = j->compaction;
+    const char *why = NULL;
+    struct builder payload;
+    if (c == NULL)
+        return j->last_failure;
+    builder_init(&payload, SIZE_MAX);
+    journal_entry_print(head, count <= 1 ? 0 : count - 1, count == 0 ? TEXT_EMPTY : parts[0],
+                        &payload);
+    journal_index_add(&c->index, head->revision, c->size);
+    enum disk_result result = write_frame(c, JOURNAL_FRAME_ENTRY, builder_text(&payload), &why);
+    builder_fini(&payload);
+    for (size_t i = 1; i < count && result == DISK_DONE; i++)
+        result = write_frame(c, JOURNAL_FRAME_PART, parts[i], &why);
+    return result == DISK_DONE ? JOURNAL_DONE : give_up(j, result, why);
+}
+
+enum journal_result journal_replace_begin_state(struct journal *j)
+{
+    const char *why = NULL;
+    if (j->compaction == NULL)
+        return j->last_failure;
+    if (j->compaction->head.base == 0)
+        return JOURNAL_DONE;
+    enum disk_result result =
+        write_frame(j->compaction, JOURNAL_FRAME_CHECKPOINT, TEXT_EMPTY, &why);
+    return result == DISK_DONE ? JOURNAL_DONE : give_up(j, result, why);
+}
+
 enum journal_result journal_compact_add(struct journal *j, struct text items)
 {
     const char *why = NULL;
@@ -194,12 +250,14 @@ enum journal_result journal_compact_add(struct journal *j, struct text items)
 static enum disk_result complete(struct journal *j, const char **why_out)
 {
     struct journal_compaction *c = j->compaction;
-    enum disk_result result = write_frame(c, JOURNAL_FRAME_SEAL, TEXT_EMPTY, why_out);
+    enum disk_result result = DISK_DONE;
+    if (c->head.base > 0)
+        result = write_frame(c, JOURNAL_FRAME_SEAL, TEXT_EMPTY, why_out);
     c->after = c->size;
     uint64_t from = j->after;
     if (journal_index_find(&j->index, c->head.base, &from) && from < j->after)
         from = j->after;
-    if (result == DISK_DONE)
+    if (result == DISK_DONE && !c->is_replacing)
         result = copy(j, from, c->head.base + 1, UINT64_MAX, true, why_out);
     if (result != DISK_DONE)
         return result;
@@ -219,6 +277,10 @@ static void change_over(struct journal *j)
     j->index = c->index;
     j->size = j->durable = c->size;
     j->after = c->after;
+    if (c->is_replacing) {
+        j->last_revision = c->head.base;
+        j->last_id = c->head.base_id;
+    }
     c->fd = -1;
     journal_index_init(&c->index);
     drop(j);

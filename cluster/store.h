@@ -174,6 +174,7 @@ struct store_commit {
     struct store_condition condition; /* on store_config_tag(); with changes of many resources */
     uint64_t restores;                /* not 0: as it was at this revision; no changes then */
     int64_t confirm_ms;               /* not 0: undone unless confirmed in time */
+    bool only_if_empty;               /* UNCHANGED once there is a revision */
     bool is_dry_run;                  /* checks only; DONE or what would be wrong */
     store_done_fn *done;
     void *arg;

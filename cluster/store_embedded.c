@@ -138,6 +138,11 @@ struct entry_id store_embedded_cluster(const struct store_embedded *e)
     return journal_cluster_id(e->journal);
 }
 
+bool store_embedded_is_quiet(const struct store_embedded *e)
+{
+    return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox);
+}
+
 void store_embedded_look(struct store_embedded *e)
 {
     store_embedded_batch_run(e);
@@ -179,6 +184,7 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     store_embedded_compact_init(e);
     store_embedded_claim_init(e);
     store_embedded_follow_init(e);
+    store_embedded_replace_init(e);
     e->journal = journal_open(dir, ps);
     if (e->journal == NULL)
         store_embedded_free(&e);
@@ -215,6 +221,7 @@ void store_embedded_stop(struct store_embedded *e)
     loop_slice_stop(&e->compact_slice);
     store_embedded_batch_run(e);
     store_embedded_claim_stop(e);
+    store_embedded_replace_stop(e);
     while (scribe_waiting(e->scribe) > 0 || e->is_claiming || loop_slice_is_started(&e->slice))
         loop_run_once(e->settings.loop, scribe_waiting(e->scribe) > 0 || e->is_claiming);
     store_embedded_compact_stop(e);

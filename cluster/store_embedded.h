@@ -113,6 +113,33 @@ enum store_embedded_knows { STORE_EMBEDDED_UNSURE, STORE_EMBEDDED_KNOWN, STORE_E
 enum store_embedded_knows store_embedded_knows(const struct store_embedded *e, uint64_t revision,
                                                const struct entry_id *id);
 
+/* Nothing is planned, offered, written or waits to be taken in: where the store stands is certain.
+ */
+bool store_embedded_is_quiet(const struct store_embedded *e);
+
+/* ---- everything anew: a state that was read elsewhere ---- */
+
+struct store_embedded_base {
+    struct entry_id cluster;
+    uint64_t revision;
+    struct entry_id id;
+    uint64_t config_tag;
+};
+
+/* Only while the store is quiet; nothing is planned until it is finished or given up. */
+void store_embedded_replace_start(struct store_embedded *e, const struct store_embedded_base *base);
+/* The entries up to the base that are to be listed, in their order; owned from now on. */
+void store_embedded_replace_add_entry(struct store_embedded *e, struct store_embedded_incoming *in);
+void store_embedded_replace_drop_entries(struct store_embedded *e);
+/* Items as a checkpoint has them: resources and consumers before keys, no item cut. Copied. They
+ * may be newer than the base: the entries after it set that right. */
+void store_embedded_replace_add_state(struct store_embedded *e, struct text items);
+void store_embedded_replace_cancel(struct store_embedded *e);
+/* Puts it in the place of what is here. `why`: it could not be; empty: it is. From the loop. */
+typedef void store_embedded_replaced_fn(void *arg, struct text why);
+void store_embedded_replace_finish(struct store_embedded *e, store_embedded_replaced_fn *done,
+                                   void *arg);
+
 /* What the authority says of whether it can be asked has changed. */
 void store_embedded_look(struct store_embedded *e);
 

@@ -427,7 +427,7 @@ static void write_batch(void *arg)
     if (!is_accepted && journal_sync(j) != JOURNAL_DONE) {
         batch->why = journal_why(j);
         doubt(batch);
-    } else {
+    } else if (!is_accepted) {
         journal_mark(j);
     }
     batch->is_broken = journal_is_broken(j);
@@ -582,6 +582,10 @@ static bool on_slice(void *arg)
         return true;
     if (e->is_writing || e->is_gathering || e->is_claiming)
         return false;
+    if (e->replacing != NULL) {
+        store_embedded_batch_refuse(e);
+        return false;
+    }
     if (e->planning != NULL)
         return step_planning(e);
     if (e->batch != NULL && e->batch->job.run != NULL)

@@ -90,6 +90,8 @@ static void sync_journal(void *arg)
     struct store_embedded *e = arg;
     if (journal_sync(e->journal) != JOURNAL_DONE)
         log_error(&log_store, "the journal cannot be made durable: %s", journal_why(e->journal));
+    else
+        journal_mark(e->journal);
 }
 
 static void on_synced(void *arg)

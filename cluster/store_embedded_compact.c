@@ -177,6 +177,12 @@ static void on_written(void *arg)
     struct store_embedded *e = c->store;
     c->is_busy = false;
     builder_clear(&c->chunk);
+    if (e->replacing != NULL) {
+        c->why = "another state takes its place";
+        finish(e, false);
+        store_embedded_replace_write(e);
+        return;
+    }
     if (c->result != JOURNAL_DONE || c->walk == WALK_END) {
         finish(e, c->result == JOURNAL_DONE);
         return;
@@ -261,10 +267,20 @@ void store_embedded_compact_after(struct store_embedded *e, uint64_t size)
 
 void store_embedded_compact_consider(struct store_embedded *e)
 {
-    if (e->compaction != NULL || e->is_stopping || e->refusal != NULL || e->now.revision == 0 ||
-        e->journal_size < e->compact_at || loop_now_ms(e->settings.loop) < e->compact_not_before)
+    if (e->compaction != NULL || e->replacing != NULL || e->is_stopping || e->refusal != NULL ||
+        e->now.revision == 0 || e->journal_size < e->compact_at ||
+        loop_now_ms(e->settings.loop) < e->compact_not_before)
         return;
     start(e);
+}
+
+/* What is with the scribe comes back first. */
+void store_embedded_compact_give_up(struct store_embedded *e)
+{
+    if (e->compaction == NULL || e->compaction->is_busy)
+        return;
+    e->compaction->why = "another state takes its place";
+    finish(e, false);
 }
 
 /* After the scribe's last job. The file aside stays until the next start. */

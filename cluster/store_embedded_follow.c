@@ -104,7 +104,8 @@ bool store_embedded_follow_has_next(struct store_embedded *e)
 {
     struct store_embedded_incoming *in;
     while ((in = first_of(e)) != NULL) {
-        if (in->head.revision == e->now.revision + 1 && entry_id_equals(&in->head.prev, &e->now.id))
+        if (in->head.revision == e->now.revision + 1 && in->part_count > 0 &&
+            entry_id_equals(&in->head.prev, &e->now.id))
             return true;
         bool is_known =
             in->head.revision <= e->now.revision &&
@@ -294,6 +295,54 @@ enum embedded_step store_embedded_follow_step(struct embedded_work *w)
         break;
     }
     return STEP_AGAIN;
+}
+
+/* ---- entries that are only listed ---- */
+
+typedef void item_fn(void *arg, const struct item *item);
+
+static void each_item(const struct store_embedded_incoming *in, item_fn *fn, void *arg)
+{
+    struct arena arena;
+    struct item item;
+    bool is_bad;
+    arena_init(&arena, SIZE_MAX);
+    for (size_t i = 0; i < in->part_count; i++) {
+        struct text rest = in->parts[i];
+        while (item_next(&rest, &arena, &item, &is_bad)) {
+            fn(arg, &item);
+            arena_reset(&arena);
+        }
+    }
+    arena_reset(&arena);
+}
+
+static void note_confirm(void *arg, const struct item *item)
+{
+    if (item->kind == ITEM_CONFIRM)
+        *(int64_t *)arg = item->confirm_until;
+}
+
+int64_t store_embedded_follow_confirm_until(const struct store_embedded_incoming *in)
+{
+    int64_t until = 0;
+    each_item(in, note_confirm, &until);
+    return until;
+}
+
+static void settle_item(void *arg, const struct item *item)
+{
+    struct store_embedded *e = arg;
+    if (item->kind == ITEM_CONFIRMED)
+        store_embedded_undo_settled(e, &item->confirmed);
+    else if (item->kind == ITEM_ORIGIN && item->origin.is_undo)
+        history_settle(&e->history, item->origin.revision, STORE_UNDONE);
+}
+
+void store_embedded_follow_settle(struct store_embedded *e,
+                                  const struct store_embedded_incoming *in)
+{
+    each_item(in, settle_item, e);
 }
 
 /* ---- applying ---- */

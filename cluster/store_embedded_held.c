@@ -5,6 +5,8 @@
  * ones, says that it is behind, and tries again with each entry that comes; nothing is lost
  * meanwhile: what is held back is in the journal as it came.
  */
+#include <stdio.h>
+
 #include "cluster/store_embedded_private.h"
 #include "conf/base/mem.h"
 
@@ -118,6 +120,27 @@ static void say(struct store_embedded *e, struct text reason)
         e->settings.behind(e->settings.arg, reason);
 }
 
+static void begin(struct store_embedded *e)
+{
+    if (e->held != NULL)
+        return;
+    e->held = mem_new(sizeof(*e->held));
+    list_init(&e->held->things);
+}
+
+void store_embedded_held_add(struct store_embedded *e, const struct item_resource *item,
+                             const char *why)
+{
+    char sentence[512];
+    if (e->held == NULL) {
+        snprintf(sentence, sizeof(sentence), "The %s %.*s cannot be in force here: %s",
+                 resource_kind_singular(item->kind), TEXT_ARGS(item->name), why);
+        say(e, text_of(sentence));
+    }
+    begin(e);
+    add(e->held, item, item->revision, item->tag);
+}
+
 void store_embedded_held_settle(struct embedded_work *w)
 {
     struct store_embedded *e = w->store;
@@ -129,8 +152,7 @@ void store_embedded_held_settle(struct embedded_work *w)
         return;
     }
     if (e->held == NULL) {
-        e->held = mem_new(sizeof(*e->held));
-        list_init(&e->held->things);
+        begin(e);
         say(e, arena_print(&w->arena, "Revision %llu cannot be in force here: %.*s",
                            (unsigned long long)w->head.revision, TEXT_ARGS(w->held)));
     }

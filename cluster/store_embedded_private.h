@@ -147,6 +147,7 @@ struct embedded_head {
 
 struct embedded_compaction;
 struct embedded_held;
+struct embedded_replacing;
 struct embedded_loading;
 
 struct store_embedded {
@@ -191,6 +192,8 @@ struct store_embedded {
     struct loop_timer sync_timer;
     struct scribe_job sync_job;
     bool is_syncing;
+    struct embedded_replacing *replacing; /* NULL: not now */
+    struct loop_slice replace_slice;
     struct embedded_held *held; /* what cannot be in force here; NULL: nothing */
 
     struct embedded_compaction *compaction; /* NULL: none */
@@ -243,6 +246,11 @@ bool store_embedded_follow_has_next(struct store_embedded *e); /* drops what is 
 enum embedded_step store_embedded_follow_step(struct embedded_work *w);
 bool store_embedded_follow_apply(struct embedded_work *w); /* one item's keys; false: no more */
 void store_embedded_follow_free(struct store_embedded_incoming **in);
+/* Of an entry that is only listed: until when it had to be confirmed (0: it had not), and what it
+ * says of others. */
+int64_t store_embedded_follow_confirm_until(const struct store_embedded_incoming *in);
+void store_embedded_follow_settle(struct store_embedded *e,
+                                  const struct store_embedded_incoming *in);
 
 /* store_embedded_held.c: what came in and cannot be in force here. */
 /* Puts what was held back into the draft of a work that follows; false: it cannot be. */
@@ -250,6 +258,15 @@ bool store_embedded_held_try(struct embedded_work *w);
 /* The work's resources are taken in: those of it are held back too, or nothing is any more. */
 void store_embedded_held_settle(struct embedded_work *w);
 void store_embedded_held_free(struct embedded_held **h);
+
+/* An item by itself, and why. */
+void store_embedded_held_add(struct store_embedded *e, const struct item_resource *item,
+                             const char *why);
+
+/* store_embedded_replace.c */
+void store_embedded_replace_init(struct store_embedded *e);
+void store_embedded_replace_stop(struct store_embedded *e);
+void store_embedded_replace_write(struct store_embedded *e); /* there is no compaction any more */
 
 /* store_embedded_items.c: what is known of a key, into the table; may come twice. Ends what began
  * with it when `batch` is not NULL. */
@@ -321,6 +338,7 @@ enum embedded_step store_embedded_undo_confirm(struct embedded_work *w);
 /* store_embedded_revoked.c: revocations that do not wait for the shared history. */
 void store_embedded_revoked_init(struct store_embedded *e);
 void store_embedded_revoked_fini(struct store_embedded *e);
+void store_embedded_revoked_remember(struct store_embedded *e, const struct digest *digest);
 bool store_embedded_revoked_is_unshared(const struct store_embedded *e,
                                         const struct digest *digest);
 /* An entry of the history says that it is revoked. */
@@ -345,6 +363,7 @@ size_t store_embedded_revoked_list(struct store *s, struct store_revocation *ite
 void store_embedded_compact_init(struct store_embedded *e);
 void store_embedded_compact_after(struct store_embedded *e, uint64_t size);
 void store_embedded_compact_consider(struct store_embedded *e); /* starts if it is worth it */
+void store_embedded_compact_give_up(struct store_embedded *e);  /* unless the scribe has it */
 void store_embedded_compact_stop(struct store_embedded *e);
 
 /* store_embedded_entry.c */

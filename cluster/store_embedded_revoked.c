@@ -57,7 +57,7 @@ void store_embedded_revoked_share(struct store_embedded *e, const struct digest 
         drop(e, u);
 }
 
-static void remember(struct store_embedded *e, const struct digest *digest)
+void store_embedded_revoked_remember(struct store_embedded *e, const struct digest *digest)
 {
     if (store_embedded_revoked_is_unshared(e, digest))
         return;
@@ -162,7 +162,7 @@ void store_embedded_revoked_load(struct store_embedded *e, const struct credenti
     /* Nothing began with it yet that would have to be ended. */
     if (!store_embedded_revoked_apply(e, key, &handle))
         handle = (struct key_handle){ 0 };
-    remember(e, &key->digest);
+    store_embedded_revoked_remember(e, &key->digest);
 }
 
 /* ---- a commit of them ---- */
@@ -221,7 +221,7 @@ void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded
             continue;
         struct credentials_key key = key_of(w, r);
         struct key_handle handle;
-        remember(e, &key.digest);
+        store_embedded_revoked_remember(e, &key.digest);
         if (store_embedded_revoked_apply(e, &key, &handle))
             store_embedded_keys_end(batch, handle);
     }

@@ -101,6 +101,8 @@ static enum embedded_step begin(struct embedded_work *w)
     digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
     w->tag = store_tag_of(&w->head.id);
     w->before = resources_ref(e->next.resources);
+    if (w->commit->only_if_empty && e->next.revision != 0)
+        return store_embedded_work_end(w, STORE_UNCHANGED);
     if (e->held != NULL && changes_resources(w->commit)) {
         w->result.reason =
             TEXT_OF("This node cannot put in force what others set (see its status): "

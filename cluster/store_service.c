@@ -4,6 +4,9 @@
  * bootstrap document to an empty store, keeps quotas.
  *
  *     prepare: open, lock ─▶ start: load the journal ─▶ load quotas ─▶ begin: publish, take commits
+ *
+ * With state.store = "redis" a node with a journal begins with what is in it, and one without waits
+ * until it stands where the shared history does.
  */
 #include <sys/stat.h>
 
@@ -12,12 +15,15 @@
 #include "cluster/state_dir.h"
 #include "cluster/store_embedded.h"
 #include "cluster/store_port.h"
+#include "cluster/store_shared.h"
 #include "conf/base/mem.h"
 #include "conf/config.h"
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/route/pattern.h"
 #include "gatewayd/service.h"
+
+#define BOOTSTRAP_RETRY_MS 500
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 static const struct checks strict_checks = { .pattern = pattern_check };
@@ -28,10 +34,14 @@ static struct {
     struct control *control;
     struct state_dir *dir;
     struct store_embedded *embedded;
+    struct store_shared *shared; /* NULL: with the embedded store */
+    struct loop_timer bootstrap_timer;
     struct quota_keeper *quotas;
     struct config bootstrap;
     struct store_commit commit; /* of the bootstrap document */
     uint64_t load_began_ms;
+    bool has_begun; /* something was put in force */
+    bool is_stopping;
 } the;
 
 /* ---- the bootstrap document ------------------------------------------------------------------ */
@@ -58,6 +68,7 @@ static void fill_commit(void)
     size_t count = config->consumer_count;
     for (int kind = 0; kind < RESOURCE_CONSUMER; kind++)
         count += resources_count(config->resources, (enum resource_kind)kind);
+    MEM_FREE(&the.commit.changes);
     the.commit = (struct store_commit){ .author = TEXT("bootstrap") };
     the.commit.changes = mem_new_array(count, sizeof(*the.commit.changes));
     for (int kind = 0; kind < RESOURCE_CONSUMER; kind++) {
@@ -79,8 +90,19 @@ static void free_bootstrap(void)
     the.bootstrap = (struct config){ 0 };
 }
 
+/* With a shared store the answer of which may be lost, or that was away just then. */
+static bool can_be_tried_again(const struct store_result *result)
+{
+    return the.shared != NULL &&
+           (result->outcome == STORE_AWAY || result->outcome == STORE_UNKNOWN);
+}
+
 static void on_bootstrapped(void *arg, const struct store_result *result)
 {
+    if (can_be_tried_again(result) && !the.is_stopping) {
+        loop_timer_start(&the.bootstrap_timer, BOOTSTRAP_RETRY_MS);
+        return;
+    }
     if (result->outcome == STORE_DONE) {
         log_info(&log_store, "the bootstrap document is revision %llu",
                  (unsigned long long)result->revision);
@@ -126,6 +148,11 @@ static void pass(void *arg, uint64_t revision)
     control_advance(arg, revision);
 }
 
+static void behind(void *arg, struct text reason)
+{
+    control_set_behind(arg, reason);
+}
+
 static void say_starting(void *arg, struct text what)
 {
     control_set_starting(arg, what);
@@ -139,19 +166,22 @@ static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn
 
 /* ---- the service ----------------------------------------------------------------------------- */
 
-static bool is_embedded(const struct node_config *node, struct problems *ps)
+/* This node stands where the shared history does, for the first time. */
+static void on_shared(void *arg)
 {
-    if (node->state.store == NODE_STORE_EMBEDDED)
-        return true;
-    problems_add(ps, (struct place){ .path = "state.store" },
-                 "This version has the embedded store only: set store = \"embedded\".");
-    return false;
+    control_set_starting(the.control, TEXT_EMPTY);
+    if (the.bootstrap.resources != NULL && store_revision(store_get()) == 0)
+        loop_timer_start(&the.bootstrap_timer, 0);
+    else if (!the.has_begun)
+        control_publish(the.control, store_resources(store_get()), store_revision(store_get()),
+                        NULL, NULL);
+    the.has_begun = true;
 }
 
 /* Beside a running node: nothing is locked, the journal is not read. */
 static bool check(const struct node_config *node, struct problems *ps)
 {
-    if (!is_embedded(node, ps))
+    if (node->state.store == NODE_STORE_REDIS && !redis_check(node, ps))
         return false;
     struct state_dir *dir = state_dir_open(node->state.dir, ps);
     if (dir == NULL)
@@ -184,6 +214,7 @@ static bool open_store(struct control *control, struct problems *ps)
         .pass = pass,
         .advance = advance,
         .end_key = end_key,
+        .behind = behind,
         .starting = say_starting,
         .arg = control,
     };
@@ -194,6 +225,13 @@ static bool open_store(struct control *control, struct problems *ps)
     the.embedded = store_embedded_new(&settings, the.dir, ps);
     if (the.embedded == NULL)
         return false;
+    if (node->state.store == NODE_STORE_REDIS) {
+        the.shared = store_shared_new(control, the.embedded, on_shared, NULL, ps);
+        if (the.shared == NULL)
+            return false;
+        cluster_get()->thread = store_shared_thread(the.shared);
+        cluster_get()->redis = store_shared_redis(the.shared);
+    }
     the.quotas = quota_keeper_new(the.dir, control_limiter(control), control_loop(control), ps);
     return the.quotas != NULL;
 }
@@ -203,7 +241,10 @@ static void close_store(void)
     store_set(NULL);
     cluster_get()->scribe = NULL;
     cluster_get()->dir = NULL;
+    cluster_get()->thread = NULL;
+    cluster_get()->redis = NULL;
     quota_keeper_free(&the.quotas);
+    store_shared_free(&the.shared);
     store_embedded_free(&the.embedded);
     state_dir_close(&the.dir);
     free_bootstrap();
@@ -211,8 +252,6 @@ static void close_store(void)
 
 static bool prepare(struct control *control, struct problems *ps)
 {
-    if (!is_embedded(control_node(control), ps))
-        return false;
     if (!open_store(control, ps)) {
         close_store();
         return false;
@@ -237,17 +276,30 @@ static void log_loaded(void)
              counts.keys, counts.revoked);
 }
 
+static void bootstrap(void *arg)
+{
+    fill_commit();
+    the.commit.done = on_bootstrapped;
+    the.commit.only_if_empty = true;
+    store_commit(store_get(), &the.commit);
+}
+
 static void begin(void)
 {
     bool has_bootstrap = the.bootstrap.resources != NULL;
-    store_embedded_start(the.embedded, !has_bootstrap);
+    bool is_empty = store_revision(store_get()) == 0;
+    bool waits = the.shared != NULL && is_empty;
+    loop_timer_init(&the.bootstrap_timer, control_loop(the.control), bootstrap, NULL);
+    store_embedded_start(the.embedded, !has_bootstrap && !waits);
     quota_keeper_start(the.quotas, store_embedded_scribe(the.embedded));
     cluster_get()->scribe = store_embedded_scribe(the.embedded);
-    if (!has_bootstrap)
-        return;
-    fill_commit();
-    the.commit.done = on_bootstrapped;
-    store_commit(store_get(), &the.commit);
+    if (the.shared != NULL)
+        store_shared_start(the.shared);
+    the.has_begun = !waits;
+    if (waits)
+        control_set_starting(the.control, TEXT_OF("waiting for the shared history"));
+    else if (has_bootstrap)
+        bootstrap(NULL);
 }
 
 static void on_quotas_loaded(void *arg, const struct problems *ps)
@@ -285,6 +337,8 @@ static void start(struct control *control)
 
 static void reload(struct control *control, const struct node_config *node, struct problems *ps)
 {
+    if (the.shared != NULL)
+        store_shared_set_keeping(the.shared, (size_t)node->state.history);
     store_embedded_set_keeping(the.embedded, (size_t)node->state.history, node->state.tombstones);
 }
 
@@ -292,9 +346,19 @@ static void stop(struct control *control)
 {
     if (the.embedded == NULL)
         return;
+    the.is_stopping = true;
+    if (the.bootstrap_timer.loop != NULL)
+        loop_timer_stop(&the.bootstrap_timer);
     quota_keeper_stop(the.quotas);
     store_embedded_stop(the.embedded);
+    if (the.shared != NULL)
+        store_shared_stop(the.shared);
     close_store();
+}
+
+static void versions(struct builder *b)
+{
+    builder_addf(b, "%s\n", redis_library_version());
 }
 
 const struct service store_service = {
@@ -304,4 +368,5 @@ const struct service store_service = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .versions = versions,
 };

@@ -15,7 +15,7 @@ def address_of(redis):
 
 
 class Cluster:
-    """Nodes gw-a, gw-b, … `redis` is "host:port", a list of them, or anything with an `address`;
+    """Nodes gw-a, gw-b, … `redis` is "host:port", a RedisServer, or a list of either;
     `redis_settings` go into state.redis, `cluster_settings` into cluster, the rest into each node's
     configuration. Nothing is started."""
 
@@ -24,7 +24,8 @@ class Cluster:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         servers = redis if isinstance(redis, list) else [redis]
-        self.redis_settings = {"servers": [address_of(s) for s in servers],
+        known = servers[0].state() if hasattr(servers[0], "state") else {}
+        self.redis_settings = {**known, "servers": [address_of(s) for s in servers],
                                **(redis_settings or {})}
         self.cluster_settings = dict(cluster_settings or {})
         if secret:

@@ -1,0 +1,42 @@
+-- The next entries of the history: all of them, or none.
+-- KEYS: head, log, refused:ID of the first, then the body of each (used where it has parts).
+-- ARGV: not-after, cluster, revision and id of the entry before, then of each entry:
+--       id, time, author, summary, parts (0: the items are here), items
+local time = redis.call('TIME')
+if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) or redis.call('EXISTS', KEYS[3]) == 1 then
+    return { 'late' }
+end
+local head = redis.call('HMGET', KEYS[1], 'revision', 'id', 'cluster')
+local revision = tonumber(ARGV[3])
+local prev = ARGV[4]
+if head[3] and head[3] ~= ARGV[2] then
+    return { 'foreign' }
+end
+if (tonumber(head[1]) or 0) ~= revision or (revision > 0 and head[2] ~= prev) then
+    return { 'moved' }
+end
+local count = (#ARGV - 4) / 6
+for i = 1, count do
+    local parts = tonumber(ARGV[6 * i + 3])
+    if parts > 0 and redis.call('HLEN', KEYS[3 + i]) ~= parts then
+        return { 'unstaged' }
+    end
+end
+if not head[1] then
+    -- What is left of a history whose head was removed.
+    redis.call('UNLINK', KEYS[2])
+end
+for i = 1, count do
+    local at = 6 * i - 1
+    revision = revision + 1
+    redis.call('XADD', KEYS[2], string.format('%d-0', revision), 'id', ARGV[at], 'prev', prev,
+        'time', ARGV[at + 1], 'author', ARGV[at + 2], 'summary', ARGV[at + 3],
+        'parts', ARGV[at + 4], 'items', ARGV[at + 5])
+    if tonumber(ARGV[at + 4]) > 0 then
+        redis.call('PERSIST', KEYS[3 + i])
+    end
+    prev = ARGV[at]
+end
+redis.call('HSET', KEYS[1], 'revision', string.format('%d', revision), 'id', prev,
+    'cluster', ARGV[2])
+return { 'taken' }

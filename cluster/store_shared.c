@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_shared.c - made in the order thread, Redis, history; ended in the order in which nothing is
+ * told to what is gone: the history asks no more, the thread ends, what was on its way arrives.
+ */
+#include "cluster/store_shared.h"
+
+#include "cluster/redis_history.h"
+#include "cluster/store_thread.h"
+#include "conf/base/mem.h"
+
+struct store_shared {
+    struct control *control;
+    struct store_embedded *store;
+    struct store_thread *thread;
+    struct redis *redis;
+    struct redis_history *history;
+    bool is_started;
+};
+
+struct store_shared *store_shared_new(struct control *control, struct store_embedded *store,
+                                      void (*on_ready)(void *arg), void *arg, struct problems *ps)
+{
+    const struct node_config *node = control_node(control);
+    struct store_shared *s = mem_new(sizeof(*s));
+    s->control = control;
+    s->store = store;
+    s->thread = store_thread_new(control_mailbox(control));
+    s->redis = redis_new(node, s->thread, ps);
+    if (s->redis == NULL) {
+        store_shared_free(&s);
+        return NULL;
+    }
+    s->history = redis_history_new(&(struct redis_history_settings){
+        .loop = control_loop(control),
+        .redis = s->redis,
+        .thread = s->thread,
+        .store = store,
+        .history = (size_t)node->state.history,
+        .replicas = node->state.redis->replicas,
+        .on_ready = on_ready,
+        .arg = arg,
+    });
+    store_embedded_set_authority(store, redis_history_authority(s->history));
+    return s;
+}
+
+void store_shared_start(struct store_shared *s)
+{
+    s->is_started = true;
+    store_thread_start(s->thread);
+    redis_history_start(s->history);
+    redis_start(s->redis);
+}
+
+void store_shared_stop(struct store_shared *s)
+{
+    redis_history_stop(s->history);
+    if (s->is_started)
+        store_thread_stop(s->thread);
+    redis_stop(s->redis);
+}
+
+void store_shared_free(struct store_shared **at)
+{
+    struct store_shared *s = *at;
+    if (s == NULL)
+        return;
+    redis_free(&s->redis);
+    store_thread_free(&s->thread);
+    /* What the thread sent before it ended. */
+    if (s->history != NULL)
+        loop_run_once(control_loop(s->control), false);
+    redis_history_free(&s->history);
+    MEM_FREE(at);
+}
+
+struct redis *store_shared_redis(struct store_shared *s)
+{
+    return s->redis;
+}
+
+struct store_thread *store_shared_thread(struct store_shared *s)
+{
+    return s->thread;
+}
+
+void store_shared_set_keeping(struct store_shared *s, size_t history)
+{
+    redis_history_set_keeping(s->history, history);
+}
