@@ -42,6 +42,9 @@ struct authority_type {
                   authority_answered_fn *answered, void *arg);
     /* Why nothing can be claimed now, a sentence; empty: it can. Borrowed. */
     struct text (*refusal)(const struct authority *a);
+    /* It is about to be known where the history is: what is asked for waits (store_embedded_look).
+     */
+    bool (*is_looking)(const struct authority *a);
     /* What was followed does not fit what is here: find out where this node stands. */
     void (*astray)(struct authority *a);
     /* For the status of the store; what only the store knows is filled in by it. */

@@ -59,6 +59,8 @@ void redis_history_enter(struct redis_history *h, enum history_phase phase, stru
     h->phase = phase;
     if ((before == HISTORY_READY) != (phase == HISTORY_READY))
         h->since = clock_wall_ms(&h->settings.loop->clock);
+    if (before != HISTORY_LOOKING && phase == HISTORY_LOOKING)
+        h->looking_ms = loop_now_ms(h->settings.loop);
     if (before == HISTORY_READY || phase == HISTORY_READY)
         h->fresh_ms = loop_now_ms(h->settings.loop);
     if (before != phase)
@@ -95,10 +97,17 @@ static struct redis_history *history_of(const struct authority *a)
     return CONTAINER_OF(a, struct redis_history, authority);
 }
 
+static bool is_looking(const struct authority *a)
+{
+    const struct redis_history *h = history_of(a);
+    return h->phase == HISTORY_LOOKING &&
+           loop_now_ms(h->settings.loop) < h->looking_ms + REDIS_HISTORY_CALL_MS;
+}
+
 static struct text refusal(const struct authority *a)
 {
     const struct redis_history *h = history_of(a);
-    return h->phase == HISTORY_READY ? TEXT_EMPTY : text_of(h->reason);
+    return h->phase == HISTORY_READY || is_looking(a) ? TEXT_EMPTY : text_of(h->reason);
 }
 
 static void astray(struct authority *a)
@@ -133,6 +142,7 @@ static const struct authority_type redis_authority = {
     .name = "redis",
     .claim = redis_history_claim_start,
     .refusal = refusal,
+    .is_looking = is_looking,
     .astray = astray,
     .status = get_status,
 };

@@ -141,6 +141,8 @@ static void on_timer(void *arg)
 {
     struct redis_history *h = arg;
     loop_timer_start(&h->beat_timer, REDIS_HISTORY_BEAT_MS);
+    if (h->phase == HISTORY_LOOKING)
+        store_embedded_look(h->settings.store);
     if (h->phase != HISTORY_READY || h->is_beating)
         return;
     h->is_beating = true;

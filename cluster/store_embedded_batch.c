@@ -527,9 +527,16 @@ static bool step_following(struct store_embedded *e)
     return true;
 }
 
+static bool must_wait(const struct store_embedded *e)
+{
+    const struct embedded_work *w = LIST_ITEM(e->queue.next, struct embedded_work, node);
+    return e->authority != NULL && w->kind != WORK_REVOKE &&
+           e->authority->type->is_looking(e->authority);
+}
+
 static bool can_take_more(const struct store_embedded *e)
 {
-    return !list_is_empty(&e->queue) && !e->must_follow &&
+    return !list_is_empty(&e->queue) && !e->must_follow && !must_wait(e) &&
            (e->batch == NULL || !e->batch->is_following);
 }
 
