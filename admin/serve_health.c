@@ -31,7 +31,9 @@ static void print_report(void *arg, const struct health_report *r)
     builder_add(b, p->is_first ? TEXT_OF("\n {\"address\":") : TEXT_OF(",\n {\"address\":"));
     p->is_first = false;
     builder_add_json(b, r->address);
-    add_text(b, "resolved", r->resolved);
+    if (!text_is_empty(r->resolved)) {
+        add_text(b, "resolved", r->resolved);
+    }
     add_text(b, "node", p->node);
     builder_addf(b, ",\"state\":\"%s\"", r->state);
     if (r->since != 0) {
@@ -67,7 +69,10 @@ static bool print_own(struct call *call, struct text name)
     builder_add_json(&call->out, name);
     builder_add(&call->out, TEXT_OF(",\"items\":["));
     if (fleet != NULL) {
-        health_each(fleet, (int64_t)clock_ms(clock), clock_wall_ms(clock), print_report, &p);
+        const struct health_view view = { fleet, control_names(control), (int64_t)clock_ms(clock),
+                                          clock_wall_ms(clock) };
+
+        health_each(&view, print_report, &p);
     }
     return true;
 }

@@ -180,8 +180,7 @@ const char *peer_sign_verdict_name(enum peer_sign_verdict v)
         [PEER_SIGN_GOOD] = "it is good",
         [PEER_SIGN_MALFORMED] = "the signature is malformed",
         [PEER_SIGN_WRONG] = "the signature is wrong: the nodes' cluster secrets differ",
-        [PEER_SIGN_UNTIMELY] = "the signature is too old, or the nodes' clocks differ by more than "
-                               "a minute",
+        [PEER_SIGN_UNTIMELY] = "the signature is too old, or the nodes' clocks differ",
         [PEER_SIGN_REPLAYED] = "the request was seen before",
         [PEER_SIGN_CROWDED] = "too many requests in two minutes",
     };

@@ -100,6 +100,11 @@ const struct snapshot *control_snapshot(const struct control *c)
     return c->snapshot;
 }
 
+const struct names *control_names(const struct control *c)
+{
+    return snapshot_compiler_names(c->publishing.compiler);
+}
+
 /* ---- state ---------------------------------------------------------------------------------- */
 
 const char *control_state_name(enum control_state state)

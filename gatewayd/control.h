@@ -19,6 +19,7 @@ struct health;
 struct limiter;
 struct limiter_sharing;
 struct listen_table;
+struct names;
 struct resolve;
 struct snapshot;
 
@@ -39,6 +40,8 @@ struct text control_secret(const struct control *c);
 
 /* The configuration in force; NULL while there is none yet. Until the loop's turn ends. */
 const struct snapshot *control_snapshot(const struct control *c);
+/* Names of the targets that are known. */
+const struct names *control_names(const struct control *c);
 
 /* ---- publishing ----------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 #define HEALTH_AT_ONCE 128
 
 struct health;
+struct names;
 
 struct health *health_new(struct loop *loop);
 void health_free(struct health **h); /* ends the checks that run */
@@ -36,7 +37,7 @@ void health_on_settled(struct health *h, health_settled_fn *fn, void *arg);
 /* For GET /v1/upstreams/{name}/health. */
 struct health_report {
     struct text address;  /* as configured */
-    struct text resolved; /* the address it stands for */
+    struct text resolved; /* the address it stands for; empty: a name that stands for none */
     const char *state;    /* "up", "down", "unknown", "ejected", "draining" */
     int64_t since;        /* wall clock, ms; 0: unknown */
     struct text because;  /* may be empty */
@@ -49,8 +50,16 @@ struct health_report {
     uint64_t failures;
 };
 
+/* Every target, and each configured name that stands for none yet; `names` says why (may be NULL).
+ */
+struct health_view {
+    const struct fleet *fleet;
+    const struct names *names;
+    int64_t now;
+    int64_t wall;
+};
+
 typedef void health_report_fn(void *arg, const struct health_report *report);
-void health_each(const struct fleet *fleet, int64_t now, int64_t wall, health_report_fn *report,
-                 void *arg);
+void health_each(const struct health_view *view, health_report_fn *report, void *arg);
 
 #endif

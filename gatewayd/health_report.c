@@ -6,10 +6,14 @@
 
 #include <stdio.h>
 
-static void report_ejection(const struct fleet *fleet, const struct target *t, int64_t now,
-                            int64_t wall, struct health_report *r, char because[80])
+#include "gatewayd/route/names.h"
+
+#define BECAUSE_SIZE 160
+
+static void report_ejection(const struct health_view *view, const struct target *t,
+                            struct health_report *r, char because[BECAUSE_SIZE])
 {
-    const struct upstream_outlier *outlier = fleet->upstream->outlier;
+    const struct upstream_outlier *outlier = view->fleet->upstream->outlier;
     int64_t until = atomic_load_explicit(&t->ejected_until, memory_order_relaxed);
     char number[TEXT_NUMBER_SIZE];
 
@@ -17,15 +21,15 @@ static void report_ejection(const struct fleet *fleet, const struct target *t, i
     r->because = TEXT_OF("its requests failed");
     if (outlier == NULL)
         return;
-    r->since = wall - now + until - outlier->eject_for;
+    r->since = view->wall - view->now + until - outlier->eject_for;
     r->because =
-        text_from(because, (size_t)snprintf(because, 80, "%lld failures within %s",
+        text_from(because, (size_t)snprintf(because, BECAUSE_SIZE, "%lld failures within %s",
                                             (long long)outlier->failures,
                                             text_print_duration(outlier->window, number).at));
 }
 
-static void report_one(const struct fleet *fleet, const struct member *m, int64_t now, int64_t wall,
-                       struct health_report *r, char because[80])
+static void report_member(const struct health_view *view, const struct member *m,
+                          struct health_report *r, char because[BECAUSE_SIZE])
 {
     const struct target *t = m->target;
     enum target_state state = atomic_load_explicit(&t->state, memory_order_relaxed);
@@ -44,20 +48,58 @@ static void report_one(const struct fleet *fleet, const struct member *m, int64_
         .requests = atomic_load_explicit(&t->requests, memory_order_relaxed),
         .failures = atomic_load_explicit(&t->failures, memory_order_relaxed),
     };
-    if (state == TARGET_UP && target_is_ejected(t, now))
-        report_ejection(fleet, t, now, wall, r, because);
+    if (state == TARGET_UP && target_is_ejected(t, view->now))
+        report_ejection(view, t, r, because);
     else if (state == TARGET_UP && m->is_drained)
         r->state = "draining";
 }
 
-void health_each(const struct fleet *fleet, int64_t now, int64_t wall, health_report_fn *report,
-                 void *arg)
+static bool has_member(const struct fleet *fleet, struct text address)
 {
     for (unsigned i = 0; i < fleet->member_count; i++) {
-        struct health_report r;
-        char because[80];
+        if (text_equals(fleet->members[i].target->written, address))
+            return true;
+    }
+    return false;
+}
 
-        report_one(fleet, &fleet->members[i], now, wall, &r, because);
+/* A configured target whose name stands for no address. */
+static void report_nameless(const struct health_view *view, const struct upstream_target *t,
+                            struct health_report *r, char because[BECAUSE_SIZE])
+{
+    int64_t since = 0;
+    const char *why = view->names == NULL
+                          ? NULL
+                          : names_find_failure(view->names, t->at.host, t->at.port, &since);
+
+    int length = snprintf(because, BECAUSE_SIZE, "its name has no address: %s",
+                          why == NULL ? "it is being looked up" : why);
+    *r = (struct health_report){
+        .address = t->address,
+        .state = since == 0 ? "unknown" : "down",
+        .since = since,
+        .because = text_from(because, (size_t)length),
+        .weight = t->drain ? 0 : (unsigned)t->weight,
+        .is_backup = t->backup,
+        .is_drained = t->drain,
+    };
+}
+
+void health_each(const struct health_view *view, health_report_fn *report, void *arg)
+{
+    const struct fleet *fleet = view->fleet;
+    const struct upstream_targets *configured = &fleet->upstream->targets;
+    char because[BECAUSE_SIZE];
+    struct health_report r;
+
+    for (unsigned i = 0; i < fleet->member_count; i++) {
+        report_member(view, &fleet->members[i], &r, because);
+        report(arg, &r);
+    }
+    for (size_t i = 0; i < configured->count; i++) {
+        if (has_member(fleet, configured->items[i].address))
+            continue;
+        report_nameless(view, &configured->items[i], &r, because);
         report(arg, &r);
     }
 }

@@ -4,6 +4,8 @@
  */
 #include "gatewayd/route/names.h"
 
+#include <stdio.h>
+
 #include "conf/base/digest.h"
 #include "conf/base/map.h"
 #include "conf/base/mem.h"
@@ -13,6 +15,7 @@
 
 #define PAUSE_FIRST_MS 500
 #define PAUSE_MAX_MS   30000
+#define WHY_SIZE       80
 
 struct names {
     struct loop *loop;
@@ -33,6 +36,8 @@ struct name {
     struct loop_timer timer;
     bool is_answered;
     bool is_failing;
+    int64_t failing_since; /* wall clock */
+    char why[WHY_SIZE];
     int64_t pause_ms;
     uint64_t version;
     struct address *addresses;
@@ -91,12 +96,15 @@ static int64_t on_failure(struct name *n, const struct resolve_answer *answer)
 {
     uint64_t random;
     int64_t pause = n->pause_ms == 0 ? PAUSE_FIRST_MS : n->pause_ms * 2;
+    const char *why = answer->why == NULL ? "no reason given" : answer->why;
 
-    if (!n->is_failing)
-        log_warn(&n->names->scope, "%.*s cannot be resolved: %s; %s", TEXT_ARGS(n->host),
-                 answer->why == NULL ? "no reason given" : answer->why,
+    (void)snprintf(n->why, sizeof(n->why), "%s", why);
+    if (!n->is_failing) {
+        n->failing_since = clock_wall_ms(&n->names->loop->clock);
+        log_warn(&n->names->scope, "%.*s cannot be resolved: %s; %s", TEXT_ARGS(n->host), why,
                  n->address_count > 0 ? "the addresses known before are kept"
                                       : "its targets get no requests until it can");
+    }
     n->is_failing = true;
     n->pause_ms = pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
     digest_random(&random, sizeof(random));
@@ -138,18 +146,27 @@ static void look_up(void *arg)
 
 /* ---- names ---- */
 
-struct name *names_take(struct names *names, struct text host, uint16_t port)
+/* "host:port", for the caller to free. */
+static char *new_key(struct text host, uint16_t port, size_t *length_out)
 {
     char number[TEXT_NUMBER_SIZE];
     struct text digits = text_print_u64(port, number);
     size_t length = host.length + 1 + digits.length;
     char *key = mem_new(length + 1);
-    struct name *n;
 
     memcpy(key, host.at, host.length);
     key[host.length] = ':';
     memcpy(key + host.length + 1, digits.at, digits.length);
-    n = map_find(&names->by_key, text_from(key, length));
+    *length_out = length;
+    return key;
+}
+
+struct name *names_take(struct names *names, struct text host, uint16_t port)
+{
+    size_t length;
+    char *key = new_key(host, port, &length);
+    struct name *n = map_find(&names->by_key, text_from(key, length));
+
     if (n != NULL) {
         MEM_FREE(&key);
         n->count++;
@@ -182,6 +199,20 @@ void names_give(struct name **name)
     MEM_FREE(&n->addresses);
     MEM_FREE(&n->key);
     MEM_FREE(&n);
+}
+
+const char *names_find_failure(const struct names *names, struct text host, uint16_t port,
+                               int64_t *since_out)
+{
+    size_t length;
+    char *key = new_key(host, port, &length);
+    const struct name *n = map_find(&names->by_key, text_from(key, length));
+
+    MEM_FREE(&key);
+    if (n == NULL || n->address_count > 0)
+        return NULL;
+    *since_out = n->is_failing ? n->failing_since : 0;
+    return n->is_failing ? n->why : "it is being looked up";
 }
 
 bool names_is_answered(const struct name *name)

@@ -32,6 +32,12 @@ bool names_is_answered(const struct name *name);
 
 /* Sorted, each once; borrowed until the loop goes on. */
 const struct address *names_addresses(const struct name *name, size_t *count_out);
+
+/* Why a name that was taken has no address, in a few words, and since when that is known (wall
+ * clock, ms; 0 before the first answer). NULL if it has one, or was not taken. */
+const char *names_find_failure(const struct names *names, struct text host, uint16_t port,
+                               int64_t *since_out);
+
 /* Grows with each change. */
 uint64_t names_version(const struct name *name);
 

@@ -28,6 +28,7 @@
 #include "gatewayd/route/router.h"
 
 struct loop;
+struct names;
 struct resolve;
 
 struct snapshot {
@@ -85,6 +86,9 @@ struct snapshot_settings {
 
 struct snapshot_compiler *snapshot_compiler_new(const struct snapshot_settings *settings);
 void snapshot_compiler_free(struct snapshot_compiler **c); /* after its last snapshot */
+
+/* The names of targets, of all that is compiled. */
+const struct names *snapshot_compiler_names(const struct snapshot_compiler *c);
 
 enum snapshot_step {
     SNAPSHOT_IDLE,   /* nothing is being compiled */

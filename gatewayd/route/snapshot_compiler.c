@@ -431,6 +431,11 @@ struct snapshot *snapshot_compiler_take(struct snapshot_compiler *c)
     return result;
 }
 
+const struct names *snapshot_compiler_names(const struct snapshot_compiler *c)
+{
+    return c->names;
+}
+
 struct text snapshot_compiler_reason(const struct snapshot_compiler *c)
 {
     return builder_text(&c->reason);

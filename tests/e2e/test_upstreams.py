@@ -291,6 +291,18 @@ def test_unix_sockets_as_targets(node, make_origin, tmp_path):
     assert ask_many(node, 3) == {"unix": 3}
 
 
+def test_a_name_without_an_address_is_shown_as_down_and_why(node, make_origin):
+    origin = make_origin(named("local"))
+    node.upstream("o", {"address": "nowhere.invalid:80"}, origin)
+    node.route("r", "o")
+    assert ask_many(node, 5) == {"local": 5}
+    until(lambda: states(node, "o").get("nowhere.invalid:80") == "down", timeout=15)
+    items = {i["address"]: i for i in health(node, "o")["items"]}
+    assert items["nowhere.invalid:80"]["because"].startswith("its name has no address: ")
+    assert "since" in items["nowhere.invalid:80"] and "resolved" not in items["nowhere.invalid:80"]
+    assert items[origin.address]["state"] == "up"
+
+
 def test_names_as_targets(node, make_origin):
     origin = make_origin(named("local"))
     node.upstream("o", {"address": f"localhost:{origin.port}"})

@@ -49,6 +49,11 @@ const struct snapshot *control_snapshot(const struct control *c)
     return NULL;
 }
 
+const struct names *control_names(const struct control *c)
+{
+    return NULL;
+}
+
 const char *control_state_name(enum control_state state)
 {
     return state == CONTROL_STARTING ? "starting" : "ready";

@@ -378,12 +378,12 @@ static void reports_say_state_and_reason(void **state)
     follow(&b, ",'outlier':{'failures':2,'window':'10s'}," CHECKED);
     assert_true(becomes(&b, TARGET_UP));
     fleet = snapshot_find_fleet(b.snapshot, TEXT_OF("u"));
-    health_each(fleet, 1000, 0, keep_report, report);
+    health_each(&(struct health_view){ .fleet = fleet, .now = 1000 }, keep_report, report);
     snprintf(expected, sizeof(expected), "127.0.0.1:%u up because status 200;", b.origin.port);
     assert_string_equal(report, expected);
     target_of(&b)->ejected_until = 2000;
     report[0] = '\0';
-    health_each(fleet, 1000, 0, keep_report, report);
+    health_each(&(struct health_view){ .fleet = fleet, .now = 1000 }, keep_report, report);
     snprintf(expected, sizeof(expected), "127.0.0.1:%u ejected because 2 failures within 10s;",
              b.origin.port);
     assert_string_equal(report, expected);

@@ -209,6 +209,7 @@ static void a_failure_keeps_what_was_known(void **state)
 static void who_fails_from_the_start_is_answered_too_and_tried_again(void **state)
 {
     struct bench b;
+    int64_t since = 0;
     struct name *name;
 
     init(&b, -1);
@@ -216,8 +217,12 @@ static void who_fails_from_the_start_is_answered_too_and_tried_again(void **stat
     assert_true(wait_for_changes(&b, 1, 5000));
     assert_true(names_is_answered(name));
     assert_int_equal(count_of(name), 0);
+    assert_non_null(names_find_failure(b.names, TEXT_OF("api.test"), 80, &since));
+    assert_true(since > 0);
+    assert_null(names_find_failure(b.names, TEXT_OF("api.test"), 81, &since));
     atomic_store(&b.server.addresses, 1);
     assert_true(wait_for_changes(&b, 2, 5000));
+    assert_null(names_find_failure(b.names, TEXT_OF("api.test"), 80, &since));
     assert_int_equal(count_of(name), 1);
     names_give(&name);
     fini(&b);
