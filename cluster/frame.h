@@ -64,7 +64,8 @@ void frame_reader_fini(struct frame_reader *r);
 MUST_USE enum frame_read frame_reader_next(struct frame_reader *r, struct frame *frame_out,
                                            const char **why_out);
 
-/* After TORN, and again and again: the next whole frame, wherever it begins. DONE, END or BROKEN. */
+/* After TORN, and again and again: the next whole frame, wherever it begins. DONE, END or BROKEN.
+ */
 MUST_USE enum frame_read frame_reader_resync(struct frame_reader *r, struct frame *frame_out,
                                              const char **why_out);
 

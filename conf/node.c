@@ -224,10 +224,11 @@ static const struct field state_fields[] = {
                    .maximum = 100 * YEAR,
                    .summary = "How long a revoked key that would never expire is remembered.",
                    .example = "\"400d\""),
-    FIELD_DURATION(struct node_state, max_staleness, .initial = "0s", .minimum = 0, .maximum = YEAR,
-                   .summary = "With Redis away for longer keys are refused (503), because they may have been "
-                              "revoked; 0s: it serves on.",
-                   .example = "\"1h\""),
+    FIELD_DURATION(
+        struct node_state, max_staleness, .initial = "0s", .minimum = 0, .maximum = YEAR,
+        .summary = "With Redis away for longer keys are refused (503), because they may have been "
+                   "revoked; 0s: it serves on.",
+        .example = "\"1h\""),
     FIELD_OPTIONAL(struct node_state, redis, struct node_redis, &redis_schema,
                    .summary = "The Redis of the store \"redis\".",
                    .example = "{\"servers\": [\"10.0.0.11:6379\"]}"),

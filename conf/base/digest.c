@@ -4,8 +4,8 @@
  *
  * Looking an algorithm up takes libcrypto longer than hashing a key, and a digest is computed for
  * every request with an API key: the algorithm is fetched once and each thread keeps one working
- * object, so that digest_sha256 does not search. libcrypto takes and gives back a small block of its
- * own for each digest, which the allocator keeps for the thread.
+ * object, so that digest_sha256 does not search. libcrypto takes and gives back a small block of
+ * its own for each digest, which the allocator keeps for the thread.
  */
 #include "conf/base/digest.h"
 
