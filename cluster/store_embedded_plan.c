@@ -284,13 +284,35 @@ enum embedded_step store_embedded_plan_seal(struct embedded_work *w)
     return STEP_NEXT;
 }
 
+/* Where the consumer stands that is looked at: they come in the order of the changes that put them,
+ * so one walk along these finds all. NULL: nobody said. */
+static const struct place *find_place(struct embedded_work *w, const struct resource *r)
+{
+    const struct store_commit *commit = w->commit;
+    for (; w->looked_at < commit->change_count; w->looked_at++) {
+        const struct store_change *change = &commit->changes[w->looked_at];
+        if (change->kind == RESOURCE_CONSUMER && text_equals(change->name, r->name))
+            return change->place;
+    }
+    return NULL;
+}
+
+static bool check_consumer(struct embedded_work *w, const struct resource *r)
+{
+    const struct place *place = find_place(w, r);
+    return place == NULL ? resources_check(w->after, r, &w->problems)
+                         : resources_check_at(w->after, r, place, &w->problems);
+}
+
 /* What consumers refer to, in what will be. */
 enum embedded_step store_embedded_plan_consumers(struct embedded_work *w)
 {
+    if (w->at == 0)
+        w->looked_at = 0;
     if (w->at < w->consumer_count) {
         const struct resource *r = w->consumers[w->at++].after;
         /* False says that w->problems has one more, which is looked at in the end. */
-        if (r != NULL && !resources_check(w->after, r, &w->problems))
+        if (r != NULL && !check_consumer(w, r))
             return STEP_AGAIN;
         return STEP_AGAIN;
     }

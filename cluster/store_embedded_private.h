@@ -78,6 +78,7 @@ struct embedded_work {
     struct store_difference *consumers;
     size_t consumer_count;
     size_t consumer_size;
+    size_t looked_at; /* of the commit's changes, for where their consumers stand */
     struct map seen; /* names of consumers, or digests of keys, that this commit spoke of */
     size_t keys_changed;
     struct text after_name; /* how far existing consumers have been looked at */

@@ -52,6 +52,10 @@ size_t resources_referrers(const struct resources *rs, enum resource_kind kind, 
 MUST_USE bool resources_check(const struct resources *rs, const struct resource *r,
                               struct problems *ps);
 
+/* The same for a resource that stands at `place` of a document: problems point at its fields. */
+MUST_USE bool resources_check_at(const struct resources *rs, const struct resource *r,
+                                 const struct place *place, struct problems *ps);
+
 /* What differs, kind by kind, in the order of names: before NULL: added; after NULL: removed.
  * Shared parts are skipped, so this costs about what has changed. Can be left and resumed. */
 struct resources_difference {

@@ -215,7 +215,8 @@ static void check_present(const struct resources_draft *d, const struct touched 
         place.pointer = "";
     if (place.path == NULL)
         place.path = path;
-    (void)resources_check_at(d->made, r, &place, ps);
+    bool is_right = resources_check_at(d->made, r, &place, ps);
+    MUST(is_right || ps->count + ps->dropped > 0);
 }
 
 /* Routes that were touched say themselves what they miss. */

@@ -18,7 +18,5 @@ struct resources {
 };
 
 const struct catalog *resources_catalog(const struct resources *rs, enum resource_kind kind);
-bool resources_check_at(const struct resources *rs, const struct resource *r,
-                        const struct place *place, struct problems *ps);
 
 #endif

@@ -229,6 +229,8 @@ struct text credentials_consumer_set(const struct credentials *c,
 
 struct resource *credentials_consumer_resource(const struct credentials *c, struct text name)
 {
+    /* A newer version may have set fields that are unknown here: they are kept. */
+    static const struct checks stored = { .lenient = true };
     struct credentials_consumer consumer;
     if (!credentials_get_consumer(c, name, &consumer))
         return NULL;
@@ -237,7 +239,8 @@ struct resource *credentials_consumer_resource(const struct credentials *c, stru
     arena_init(&arena, SIZE_MAX);
     problems_init(&problems);
     struct resource *r = resource_parse(
-        RESOURCE_CONSUMER, credentials_consumer_set(c, &consumer, &arena), NULL, &problems);
+        RESOURCE_CONSUMER, credentials_consumer_set(c, &consumer, &arena), &stored, &problems);
+    MUST(r != NULL);
     problems_fini(&problems);
     arena_reset(&arena);
     return r;

@@ -88,8 +88,20 @@ def test_errors_all_at_once_and_nothing_applied(node):
     assert set(found) == {"/plans/1", "/routes/0/colour", "/routes/0/upstream", "/routes/1/upstream",
                           "/consumers/0/plan", "/consumers/1"}
     assert node.status()["revision"] == before
-    dangling = call(node, "PUT", "/v1/config", {"routes": [{"name": "x", "upstream": "none"}]})
+    # What refers to nothing is pointed at field by field, also where nothing else is wrong.
+    dangling = call(node, "PUT", "/v1/config", {
+        "routes": [{"name": "w", "respond": {}}, {"name": "x", "upstream": "none"},
+                   {"name": "y", "split": [{"upstream": "none", "weight": 1}]}]})
     assert dangling.status == 422
+    assert {e["pointer"] for e in dangling.json["errors"]} == {"/routes/1/upstream",
+                                                               "/routes/2/split/0/upstream"}
+    dangling = call(node, "PUT", "/v1/config", {
+        "plans": [{"name": "p"}],
+        "consumers": [{"name": "b", "plan": "p"}, {"name": "a", "plan": "zz"}, {"name": "c"},
+                      {"name": "d", "plan": "p2"}]})
+    assert dangling.status == 422
+    assert [e["pointer"] for e in dangling.json["errors"]] == ["/consumers/1/plan",
+                                                               "/consumers/3/plan"]
     unknown = call(node, "PUT", "/v1/config", {"rotes": []})
     assert unknown.status == 422 and "rotes" in unknown.text
     broken = call(node, "PUT", "/v1/config", b'{"routes": [\n{"name": "x",}]}')

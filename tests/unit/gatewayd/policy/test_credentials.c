@@ -247,6 +247,7 @@ static void what_was_set_comes_back_byte_by_byte(void **state)
         "{\"name\":\"a\"}",
         "{\"name\":\"b\",\"plan\":\"gold\",\"groups\":[\"x\"]}",
         "{\"name\":\"c\",\"metadata\":{\"name\":\"c\"}}",
+        "{\"name\":\"d\",\"plan\":\"gold\",\"of_a_newer_version\":[1,{}]}",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(sets); i++) {
         fixture_put(t->c, sets[i], i);
@@ -260,7 +261,7 @@ static void what_was_set_comes_back_byte_by_byte(void **state)
         assert_true(text_equals(set, text_of(sets[i])));
         resource_unref(&r);
     }
-    assert_null(credentials_consumer_resource(t->c, TEXT_OF("d")));
+    assert_null(credentials_consumer_resource(t->c, TEXT_OF("e")));
 }
 
 static void lists_are_in_order(void **state)
