@@ -11,10 +11,13 @@
 
 #define ALIGNMENT     16
 #define FIRST_CHUNK   ((size_t)2048)
-#define LARGEST_CHUNK ((size_t)65536)
+#define LARGEST_CHUNK ((size_t)1 << 20)
+
+#define FREED_AT_ONCE ((size_t)1 << 20)
 
 struct arena_chunk {
     struct arena_chunk *older;
+    size_t size; /* of the block, this head included */
     _Alignas(ALIGNMENT) char bytes[];
 };
 
@@ -38,14 +41,31 @@ void arena_reset(struct arena *arena)
     while (arena->chunks != NULL) {
         struct arena_chunk *chunk = arena->chunks;
         arena->chunks = chunk->older;
-        MEM_FREE(&chunk);
+        MEM_BLOCK_FREE(&chunk, chunk->size);
     }
     arena_init(arena, arena->ceiling);
 }
 
+bool arena_reset_some(struct arena *arena)
+{
+    size_t freed = 0;
+    while (arena->chunks != NULL && freed < FREED_AT_ONCE) {
+        struct arena_chunk *chunk = arena->chunks;
+        freed += chunk->size;
+        arena->chunks = chunk->older;
+        MEM_BLOCK_FREE(&chunk, chunk->size);
+    }
+    if (arena->chunks != NULL)
+        return true;
+    arena_init(arena, arena->ceiling);
+    return false;
+}
+
 static char *add_chunk(struct arena *arena, size_t size)
 {
-    struct arena_chunk *chunk = mem_resize(NULL, sizeof(*chunk) + size);
+    size_t whole = sizeof(struct arena_chunk) + size;
+    struct arena_chunk *chunk = mem_block_resize(NULL, 0, whole);
+    chunk->size = whole;
     chunk->older = arena->chunks;
     arena->chunks = chunk;
     return chunk->bytes;

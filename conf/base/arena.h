@@ -2,8 +2,8 @@
 /*
  * arena.h - memory that is given back all at once.
  *
- * One owner, one thread. Chunks grow by doubling up to 64 KiB; the first chunk may be lent by the
- * owner (a pooled buffer) so that a short life allocates nothing. Memory is aligned to 16 bytes
+ * One owner, one thread. Chunks grow by doubling up to a megabyte; the first chunk may be lent by
+ * the owner (a pooled buffer) so that a short life allocates nothing. Memory is aligned to 16 bytes
  * and not zeroed.
  */
 #ifndef CONF_BASE_ARENA_H
@@ -34,6 +34,9 @@ void arena_lend(struct arena *arena, void *memory, size_t size);
 
 /* Frees all chunks; the arena can be used again (ceiling kept, the lent chunk forgotten). */
 void arena_reset(struct arena *arena);
+
+/* The same for an arena of many megabytes, in pieces: frees about one; true if there is more. */
+bool arena_reset_some(struct arena *arena);
 
 /* NULL when the ceiling is reached: for sizes that a peer influences. */
 MUST_USE void *arena_try_alloc(struct arena *arena, size_t size);

@@ -19,8 +19,17 @@ void builder_init(struct builder *b, size_t ceiling)
 
 void builder_fini(struct builder *b)
 {
-    MEM_FREE(&b->at);
+    MEM_BLOCK_FREE(&b->at, b->size);
     builder_init(b, b->ceiling);
+}
+
+bool builder_fini_some(struct builder *b)
+{
+    b->length = 0;
+    if (MEM_BLOCK_FREE_SOME(&b->at, &b->size))
+        return true;
+    builder_init(b, b->ceiling);
+    return false;
 }
 
 void builder_clear(struct builder *b)
@@ -47,8 +56,9 @@ static bool make_room(struct builder *b, size_t more)
     }
     size_t needed = b->length + more + 1;
     if (needed > b->size) {
-        b->size = larger_size(b->size, needed);
-        b->at = mem_resize(b->at, b->size);
+        size_t size = larger_size(b->size, needed);
+        b->at = mem_block_resize(b->at, b->size, size);
+        b->size = size;
     }
     return true;
 }
@@ -106,10 +116,9 @@ struct text builder_text(const struct builder *b)
 
 char *builder_take(struct builder *b, size_t *length_out)
 {
-    char *bytes = b->at == NULL ? mem_copy_text("", 0) : b->at;
-    bytes[b->length] = '\0';
+    char *bytes = mem_copy_text(b->at, b->length);
     if (length_out != NULL)
         *length_out = b->length;
-    builder_init(b, b->ceiling);
+    builder_fini(b);
     return bytes;
 }

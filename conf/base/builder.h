@@ -20,7 +20,8 @@ struct builder {
 
 void builder_init(struct builder *b, size_t ceiling);
 void builder_fini(struct builder *b);
-void builder_clear(struct builder *b); /* keeps the memory */
+bool builder_fini_some(struct builder *b); /* about a megabyte of it; true if there is more */
+void builder_clear(struct builder *b);     /* keeps the memory */
 
 void builder_add(struct builder *b, struct text piece);
 void builder_add_byte(struct builder *b, char byte);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "conf/base/map.h"
 #include "tests/unit/expect_abort.h"
@@ -105,6 +106,51 @@ static void coming_and_going(void **state)
     map_fini(&f.m);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LARGE 20000
+#else
+#define LARGE 600000
+#endif
+
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* No single call may pay for all that is there. */
+static void a_large_one_grows_and_goes_bit_by_bit(void **state)
+{
+    char(*names)[8] = malloc(LARGE * sizeof(*names));
+    struct map m;
+    double longest = 0;
+    map_init(&m);
+    for (int i = 0; i < LARGE; i++) {
+        snprintf(names[i], sizeof(names[i]), "%d", i);
+        double before = cpu_ms();
+        assert_null(map_set(&m, text_of(names[i]), names[i]));
+        double took = cpu_ms() - before;
+        longest = took > longest ? took : longest;
+        assert_ptr_equal(map_find(&m, text_of(names[i / 2])), names[i / 2]);
+    }
+    for (int i = 0; i < LARGE; i++)
+        assert_ptr_equal(map_find(&m, text_of(names[i])), names[i]);
+    assert_int_equal(m.count, LARGE);
+    bool has_more = true;
+    while (has_more) {
+        double before = cpu_ms();
+        has_more = map_fini_some(&m);
+        double took = cpu_ms() - before;
+        longest = took > longest ? took : longest;
+    }
+    assert_int_equal(m.count, 0);
+    assert_null(map_find(&m, text_of(names[1])));
+    print_message("longest call %.3f ms\n", longest);
+    assert_true(longest < 10);
+    free(names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +159,7 @@ int main(void)
         cmocka_unit_test(the_empty_text_is_a_key),
         cmocka_unit_test(a_value_is_never_null),
         cmocka_unit_test(coming_and_going),
+        cmocka_unit_test(a_large_one_grows_and_goes_bit_by_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,53 @@ static void resizing_keeps_what_was_there(void **state)
     MEM_FREE(&bytes);
 }
 
+/* Through every size and kind: small to large, larger, large to small. */
+static void a_block_keeps_what_was_there(void **state)
+{
+    static const size_t sizes[] = { 100, 5000, 1 << 20, 3 << 20, 64 << 20, 5 << 20, 700, 2 << 20 };
+    char *block = NULL;
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        block = mem_block_resize(block, size, sizes[i]);
+        if (size > 0)
+            assert_int_equal(block[99], 7);
+        memset(block + 99, 7, sizes[i] - 99);
+        size = sizes[i];
+    }
+    MEM_BLOCK_FREE(&block, size);
+    assert_null(block);
+}
+
+static void a_new_block_is_zeroed(void **state)
+{
+    for (size_t size = 64; size <= (size_t)4 << 20; size *= 16) {
+        unsigned char *block = mem_block_new(size);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(block[i], 0);
+        MEM_BLOCK_FREE(&block, size);
+    }
+}
+
+static void a_block_goes_in_pieces(void **state)
+{
+    size_t size = ((size_t)5 << 20) + 123;
+    char *block = mem_block_new(size);
+    unsigned pieces = 1;
+    memset(block, 1, size);
+    while (MEM_BLOCK_FREE_SOME(&block, &size)) {
+        assert_int_equal(block[size - 1], 1);
+        pieces++;
+    }
+    assert_null(block);
+    assert_int_equal(size, 0);
+    assert_true(pieces <= 6);
+    size = 100;
+    block = mem_block_new(size);
+    assert_false(MEM_BLOCK_FREE_SOME(&block, &size));
+    assert_null(block);
+    assert_false(MEM_BLOCK_FREE_SOME(&block, &size));
+}
+
 static void a_copy_ends_in_nul(void **state)
 {
     char *copy = mem_copy_text("abcdef", 3);
@@ -83,6 +130,9 @@ int main(void)
         cmocka_unit_test(zero_bytes_can_be_had_and_freed),
         cmocka_unit_test(an_overflowing_array_is_a_bug),
         cmocka_unit_test(resizing_keeps_what_was_there),
+        cmocka_unit_test(a_block_keeps_what_was_there),
+        cmocka_unit_test(a_new_block_is_zeroed),
+        cmocka_unit_test(a_block_goes_in_pieces),
         cmocka_unit_test(a_copy_ends_in_nul),
         cmocka_unit_test(a_false_must_aborts),
         cmocka_unit_test(a_dumper_that_fails_does_not_loop),
