@@ -223,6 +223,20 @@ static void start_signals(struct control *c)
 
 /* ---- care ----------------------------------------------------------------------------------- */
 
+/* A step of what changes of credentials left behind. What workers may still see waits for the next
+ * time. */
+static bool tidy_credentials(void *arg)
+{
+    struct control *c = arg;
+    struct credentials_counts before;
+    struct credentials_counts after;
+
+    credentials_count(c->credentials, &before);
+    bool has_more = credentials_tidy(c->credentials);
+    credentials_count(c->credentials, &after);
+    return has_more && after.waiting < before.waiting;
+}
+
 static void on_care(void *arg)
 {
     struct control *c = arg;
@@ -230,8 +244,8 @@ static void on_care(void *arg)
 
     limiter_tidy(c->limiter,
                  (struct limiter_now){ (int64_t)clock_ns(clock), clock_wall_ms(clock) });
-    credentials_tidy(c->credentials);
     plan_board_tidy(&c->board);
+    loop_slice_start(&c->tidy);
     control_end_if_quiet(c);
     memory_tidy(&c->memory, clock_ms(clock));
     loop_timer_start(&c->care, CARE_MS);
@@ -288,6 +302,7 @@ struct control *control_new(struct node_config *node, const char *file)
     listen_budget_init(&c->budget, control_connections_most(node));
     loop_timer_init(&c->care, c->loop, on_care, c);
     loop_task_init(&c->changed, NULL, NULL);
+    loop_slice_init(&c->tidy, c->loop, tidy_credentials, c);
     control_publish_init(c);
     metrics_add_source(control_print_metrics, c);
     must_set_dump(exchange_dump);
@@ -516,6 +531,7 @@ void control_free(struct control **at)
     struct control *c = *at;
 
     loop_timer_stop(&c->care);
+    loop_slice_stop(&c->tidy);
     control_watchdog_stop(c);
     loop_task_cancel(&c->changed);
     control_starting_stop(c);

@@ -100,6 +100,7 @@ struct control {
     struct loop_signal signals[5];
     struct loop_timer care;
     struct loop_timer last_call; /* shortly before the end of a drain's window */
+    struct loop_slice tidy;
     struct memory memory;
     int64_t started_at;
     bool is_draining;

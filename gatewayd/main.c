@@ -14,6 +14,7 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/log_writer.h"
+#include "gatewayd/memory.h"
 #include "gatewayd/named_files.h"
 #include "gatewayd/net/resolve.h"
 #include "gatewayd/net/tls.h"
@@ -186,6 +187,7 @@ static int run(struct node_config *node, const char *file)
 
 int main(int argc, char **argv)
 {
+    memory_start();
     struct options o = parse_options(argc, argv);
     struct node_config *node = read_checked(o.file, o.is_check);
 

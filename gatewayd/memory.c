@@ -8,11 +8,21 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOOK_MS    ((uint64_t)1000)
+#define LOOK_MS    ((uint64_t)250)
 #define LONGEST_MS ((uint64_t)16 * 1000)
 
 /* Less than this is not worth a trim, nor calls one a success. */
 #define WORTH ((uint64_t)8 * 1024 * 1024)
+
+/* Left to itself the allocator keeps ever larger blocks once such have been freed: then they are
+ * zeroed, copied and given back in one go of tens of milliseconds. */
+#define OWN_MAPPING (1024 * 1024)
+
+void memory_start(void)
+{
+    mallopt(M_MMAP_THRESHOLD, OWN_MAPPING);
+    mallopt(M_TRIM_THRESHOLD, 4 * OWN_MAPPING);
+}
 
 uint64_t memory_resident(void)
 {
@@ -48,7 +58,7 @@ void memory_tidy(struct memory *m, uint64_t now_ms)
     if (m->least == 0)
         m->least = after;
     bool has_helped = after + WORTH / 2 < before;
-    m->wait_ms = has_helped ? LOOK_MS : m->wait_ms * 2;
+    m->wait_ms = has_helped || m->wait_ms == 0 ? LOOK_MS : m->wait_ms * 2;
     if (m->wait_ms > LONGEST_MS)
         m->wait_ms = LONGEST_MS;
     m->next_ms = now_ms + m->wait_ms;

@@ -10,6 +10,10 @@
 
 #include "conf/base/text.h"
 
+/* Before anything else is allocated. Blocks of a megabyte and more come from the kernel and go back
+ * to it when they are freed, and grow without being copied; the rest stays with the allocator. */
+void memory_start(void);
+
 /* Resident bytes, from the kernel; 0 when it does not say. Any thread. */
 uint64_t memory_resident(void);
 
@@ -20,7 +24,7 @@ struct memory {
     uint64_t wait_ms; /* grows while trimming does not help */
 };
 
-/* Looks about once a second of `now_ms` and trims if there may be something to give back. A trim
+/* Looks a few times a second of `now_ms` and trims if there may be something to give back. A trim
  * takes a few milliseconds; those in vain are repeated every quarter of a minute. Control thread.
  */
 void memory_tidy(struct memory *m, uint64_t now_ms);

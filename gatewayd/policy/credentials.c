@@ -8,7 +8,7 @@
 #include "conf/base/mem.h"
 #include "gatewayd/policy/credentials_private.h"
 
-#define TIDY_MOST 4096
+#define TIDY_MOST 256
 
 struct credentials *credentials_new(struct turns *turns)
 {

@@ -13,7 +13,7 @@
 #define NUMBER_BASE 2u
 #define SHIFT_FIRST 10 /* 2^10 cells to begin with */
 #define MOVES       32 /* cells moved with each change */
-#define MOVES_TIDY  8192
+#define MOVES_TIDY  2048
 
 struct digest_cells {
     unsigned shift; /* 2^shift cells */
@@ -28,12 +28,25 @@ static size_t size_of(const struct digest_cells *cells)
 
 static struct digest_cells *cells_new(unsigned shift)
 {
-    struct digest_cells *cells = mem_new(sizeof(*cells) + sizeof(uint64_t) * ((size_t)1 << shift));
+    struct digest_cells *cells =
+        mem_block_new(sizeof(*cells) + sizeof(uint64_t) * ((size_t)1 << shift));
     cells->shift = shift;
     return cells;
 }
 
-static void free_plain(void *owner, uint64_t what)
+static void cells_free(struct digest_cells **cells)
+{
+    if (*cells != NULL)
+        MEM_BLOCK_FREE(cells, sizeof(**cells) + sizeof(uint64_t) * size_of(*cells));
+}
+
+static void free_cells(void *owner, uint64_t what)
+{
+    struct digest_cells *cells = owner;
+    cells_free(&cells);
+}
+
+static void free_view(void *owner, uint64_t what)
 {
     MEM_FREE(&owner);
 }
@@ -51,7 +64,7 @@ static void set_view(struct digest_table *t, struct digest_cells *current,
     *view = (struct digest_view){ current, previous };
     atomic_store(&t->view, view);
     if (before != NULL)
-        turns_retire(t->queue, free_plain, before, 0);
+        turns_retire(t->queue, free_view, before, 0);
 }
 
 void digest_table_init(struct digest_table *t, digest_table_is_fn *is, const void *arg,
@@ -64,8 +77,8 @@ void digest_table_init(struct digest_table *t, digest_table_is_fn *is, const voi
 void digest_table_fini(struct digest_table *t)
 {
     struct digest_view *view = get_view(t);
-    MEM_FREE(&view->current);
-    MEM_FREE(&view->previous);
+    cells_free(&view->current);
+    cells_free(&view->previous);
     MEM_FREE(&view);
 }
 
@@ -134,7 +147,7 @@ static void move_some(struct digest_table *t, size_t most)
     }
     if (t->moved < size)
         return;
-    turns_retire(t->queue, free_plain, view->previous, 0);
+    turns_retire(t->queue, free_cells, view->previous, 0);
     set_view(t, view->current, NULL);
 }
 
