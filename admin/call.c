@@ -15,6 +15,9 @@
 
 #define PIECES_AT_ONCE 2
 
+/* Bytes of a body that are worked off in a step: some dozens of lines. */
+#define PIECE_MOST 8192
+
 static bool on_slice(void *arg);
 static void print_scope(const struct log_scope *scope, struct log_line *line);
 
@@ -39,20 +42,33 @@ struct call *call_new(struct admin_server *server, struct down *down)
     return call;
 }
 
-static void free_call(void *arg)
+/* A step; false: nothing of it is left. */
+static bool free_some(void *arg)
 {
     struct call *call = arg;
     struct admin_server *server = call->server;
+
+    if (builder_fini_some(&call->body) || builder_fini_some(&call->out) ||
+        arena_reset_some(&call->arena)) {
+        return true;
+    }
+    MEM_FREE(&call);
+    admin_server_remove_call(server);
+    return false;
+}
+
+/* Most are gone in a step; what millions of lines left is freed between other events. */
+static void free_call(void *arg)
+{
+    struct call *call = arg;
 
     loop_slice_stop(&call->slice);
     if (call->on_free != NULL) {
         call->on_free(call);
     }
-    builder_fini(&call->body);
-    builder_fini(&call->out);
-    arena_reset(&call->arena);
-    MEM_FREE(&call);
-    admin_server_remove_call(server);
+    if (free_some(call)) {
+        admin_server_dispose(call->server, free_some, call);
+    }
 }
 
 /* Whoever comes last, the connection or the handler, buries it. */
@@ -388,6 +404,7 @@ static bool read_piece(struct call *call)
         break;
     }
     /* The piece lies in the connection's buffer: copied before it is consumed. */
+    piece = text_first(piece, PIECE_MOST);
     take_piece(call, piece);
     if (call->is_replied || call->down == NULL) {
         return false;

@@ -152,7 +152,7 @@ struct replacing {
     struct store_change *changes;
     size_t count;
     size_t room;
-    struct place *places;
+    size_t bytes;         /* of the changes, while they are freed */
     struct arena scratch; /* of one resource */
     struct arena keep;    /* pointers, suspects */
     struct problems problems;
@@ -172,13 +172,18 @@ static bool free_some(void *arg)
         resource_unref(&r->changes[--r->count].resource);
         return true;
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(r->names); i++) {
-        map_fini(&r->names[i]);
+    if (MEM_BLOCK_FREE_SOME(&r->changes, &r->bytes)) {
+        return true;
     }
-    MEM_FREE(&r->changes);
-    MEM_FREE(&r->places);
+    for (size_t i = 0; i < ARRAY_LENGTH(r->names); i++) {
+        if (map_fini_some(&r->names[i])) {
+            return true;
+        }
+    }
+    if (arena_reset_some(&r->keep)) {
+        return true;
+    }
     arena_reset(&r->scratch);
-    arena_reset(&r->keep);
     problems_fini(&r->problems);
     MEM_FREE(&r);
     return false;
@@ -190,6 +195,7 @@ static void free_replacing(struct call *call)
 
     call->on_free = NULL;
     loop_slice_stop(&r->slice);
+    r->bytes = r->room * sizeof(*r->changes);
     admin_server_dispose(call->server, free_some, r);
 }
 
@@ -204,18 +210,21 @@ static void on_gone(struct call *call)
 static void add_change(struct replacing *r, struct resource *resource, const char *pointer)
 {
     struct text copy = arena_copy(&r->keep, text_of(pointer));
+    struct place *place = arena_alloc(&r->keep, sizeof(*place));
 
     if (r->count == r->room) {
-        r->room = r->room == 0 ? 256 : 2 * r->room;
-        r->changes = mem_resize(r->changes, r->room * sizeof(*r->changes));
-        r->places = mem_resize(r->places, r->room * sizeof(*r->places));
+        size_t room = r->room == 0 ? 256 : 2 * r->room;
+        r->changes =
+            mem_block_resize(r->changes, r->room * sizeof(*r->changes), room * sizeof(*r->changes));
+        r->room = room;
     }
-    r->places[r->count] = (struct place){ .pointer = copy.at, .path = copy.at };
+    *place = (struct place){ .pointer = copy.at, .path = copy.at };
     r->changes[r->count++] = (struct store_change){
         .change = STORE_PUT,
         .kind = resource->kind,
         .name = resource->name,
         .resource = resource,
+        .place = place,
     };
 }
 
@@ -311,8 +320,9 @@ static bool look_at_next(void *arg)
     struct replacing *r = arg;
 
     if (r->looked_at < r->count && r->problems.dropped == 0) {
-        struct looking looking = { r, &r->places[r->looked_at] };
-        resource_references(r->changes[r->looked_at++].resource, look_at, &looking);
+        const struct store_change *change = &r->changes[r->looked_at++];
+        struct looking looking = { r, change->place };
+        resource_references(change->resource, look_at, &looking);
         return true;
     }
     loop_slice_stop(&r->slice);
@@ -333,9 +343,6 @@ static void commit(struct replacing *r)
 {
     struct change *change = r->change;
 
-    for (size_t i = 0; i < r->count; i++) {
-        r->changes[i].place = &r->places[i];
-    }
     change->commit.changes = r->changes;
     change->commit.change_count = r->count;
     change->commit.replaces_all = true;

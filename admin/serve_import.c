@@ -15,44 +15,65 @@
 
 #define KEYS_MAX 2000000
 
+/* On the heap, because it goes in slices, too, after the call. */
 struct import {
     struct change *change;
     struct credentials *credentials;
     struct store_key_change *keys;
-    uint32_t *lines;      /* on which each stands, from 1 */
-    struct place *places; /* "/LINE - 1" of each */
+    uint32_t *lines; /* on which each stands, from 1 */
     size_t count;
     size_t room;
+    size_t key_bytes; /* while it is freed */
+    size_t line_bytes;
     uint32_t line;
     struct arena scratch; /* of one line */
     struct problems problems;
 };
 
+/* One step of freeing; false: all is gone. */
+static bool free_some(void *arg)
+{
+    struct import *import = arg;
+
+    if (MEM_BLOCK_FREE_SOME(&import->keys, &import->key_bytes) ||
+        MEM_BLOCK_FREE_SOME(&import->lines, &import->line_bytes)) {
+        return true;
+    }
+    arena_reset(&import->scratch);
+    problems_fini(&import->problems);
+    MEM_FREE(&import);
+    return false;
+}
+
 static void free_import(struct call *call)
 {
     struct import *import = call->state;
 
-    MEM_FREE(&import->keys);
-    MEM_FREE(&import->lines);
-    MEM_FREE(&import->places);
-    arena_reset(&import->scratch);
-    problems_fini(&import->problems);
+    import->key_bytes = import->room * sizeof(*import->keys);
+    import->line_bytes = import->room * sizeof(*import->lines);
+    admin_server_dispose(call->server, free_some, import);
 }
 
 /* ---- one line ----------------------------------------------------------------------------- */
 
-static struct store_key_change *add_key(struct import *import, const char *pointer)
+static void add_key(struct import *import, struct store_key_change key, const char *pointer)
 {
+    struct arena *arena = &import->change->call->arena;
+    struct place *place = arena_alloc(arena, sizeof(*place));
+
     if (import->count == import->room) {
-        import->room = import->room == 0 ? 256 : 2 * import->room;
-        import->keys = mem_resize(import->keys, import->room * sizeof(*import->keys));
-        import->lines = mem_resize(import->lines, import->room * sizeof(*import->lines));
-        import->places = mem_resize(import->places, import->room * sizeof(*import->places));
+        size_t room = import->room == 0 ? 256 : 2 * import->room;
+        import->keys = mem_block_resize(import->keys, import->room * sizeof(*import->keys),
+                                        room * sizeof(*import->keys));
+        import->lines = mem_block_resize(import->lines, import->room * sizeof(*import->lines),
+                                         room * sizeof(*import->lines));
+        import->room = room;
     }
-    struct text copy = arena_copy(&import->change->call->arena, text_of(pointer));
-    import->places[import->count] = (struct place){ .pointer = copy.at, .path = copy.at };
+    struct text copy = arena_copy(arena, text_of(pointer));
+    *place = (struct place){ .pointer = copy.at, .path = copy.at };
     import->lines[import->count] = import->line;
-    return &import->keys[import->count++];
+    key.place = place;
+    import->keys[import->count++] = key;
 }
 
 static struct texts copy_scopes(struct arena *arena, struct texts scopes)
@@ -98,7 +119,7 @@ static void keep_line(struct import *import, const struct requests_key_import *l
     if (!text_is_empty(line->key)) {
         key_print_prefix(line->key, prefix);
     }
-    *add_key(import, pointer) = (struct store_key_change){
+    struct store_key_change change = {
         .change = STORE_KEY_ADD,
         .id = key_id_make(),
         .consumer = arena_copy(arena, line->consumer),
@@ -107,6 +128,7 @@ static void keep_line(struct import *import, const struct requests_key_import *l
         .scopes = copy_scopes(arena, line->scopes),
         .expires_at = expires_at,
     };
+    add_key(import, change, pointer);
 }
 
 /* False: replied. */
@@ -182,9 +204,6 @@ static void commit(struct import *import)
         reply_invalid(change->call, "", "There is no key in the body: a line of JSON for each.");
         return;
     }
-    for (size_t i = 0; i < import->count; i++) {
-        import->keys[i].place = &import->places[i];
-    }
     change->commit.keys = import->keys;
     change->commit.key_count = import->count;
     change->place = place_of;
@@ -213,7 +232,7 @@ void serve_import_keys(struct call *call)
     if (change == NULL) {
         return;
     }
-    struct import *import = arena_zalloc(&call->arena, sizeof(*import));
+    struct import *import = mem_new(sizeof(*import));
     import->change = change;
     import->credentials = control_credentials(admin_server_control(call->server));
     arena_init(&import->scratch, SIZE_MAX);

@@ -178,6 +178,7 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     e->since = clock_read_wall_ms();
     history_init(&e->history, settings->history, settings->loop);
     store_embedded_batch_init(e);
+    store_embedded_work_init(e);
     store_embedded_revoked_init(e);
     store_embedded_undo_init(e);
     store_embedded_care_init(e);
@@ -235,6 +236,7 @@ void store_embedded_free(struct store_embedded **at)
         return;
     store_embedded_stop(e);
     store_embedded_batch_fini(e);
+    store_embedded_work_fini(e);
     store_embedded_revoked_fini(e);
     store_embedded_follow_fini(e);
     scribe_free(&e->scribe);

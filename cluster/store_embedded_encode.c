@@ -37,13 +37,15 @@ void store_embedded_encode_finish(struct embedded_work *w)
     w->text_count = parts->count;
 }
 
-void store_embedded_encode_free(struct embedded_parts *parts)
+bool store_embedded_encode_free_some(struct embedded_parts *parts)
 {
-    for (size_t i = 0; i < parts->count; i++)
-        builder_fini(&parts->builders[i]);
+    if (parts->count > 0) {
+        builder_fini(&parts->builders[--parts->count]);
+        return true;
+    }
     MEM_FREE(&parts->builders);
     MEM_FREE(&parts->texts);
-    parts->count = 0;
+    return false;
 }
 
 static void add_item(struct embedded_work *w, const struct item *item)

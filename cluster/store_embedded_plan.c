@@ -12,6 +12,9 @@
 /* How many consumers are looked at to name those that use a plan. */
 #define LOOKED_AT_MOST 2000
 
+/* No more and no less, as a value of a map, which is not NULL. */
+#define PLAN_USERS_NONE ((uintptr_t)1 << 40)
+
 static const struct place whole = { .pointer = "", .path = "" };
 
 /* ---- conditions and results ---- */
@@ -137,12 +140,28 @@ static enum embedded_step plan_resource(struct embedded_work *w, const struct st
 
 /* ---- consumers ---- */
 
+/* How many more (or less) consumers will have the plan: kept as they come, because there may be a
+ * million of them when it is asked for. */
+static void count_plan(struct embedded_work *w, const struct resource *r, int users)
+{
+    if (r == NULL || text_is_empty(r->consumer->plan))
+        return;
+    uintptr_t count = (uintptr_t)map_find(&w->plan_users, r->consumer->plan);
+    if (count == 0)
+        count = PLAN_USERS_NONE;
+    map_set(&w->plan_users, r->consumer->plan, (void *)(count + (uintptr_t)(intptr_t)users));
+}
+
 void store_embedded_plan_difference(struct embedded_work *w, struct resource *before,
                                     struct resource *after)
 {
+    count_plan(w, before, -1);
+    count_plan(w, after, 1);
     if (w->consumer_count == w->consumer_size) {
-        w->consumer_size = w->consumer_size == 0 ? 8 : w->consumer_size * 2;
-        w->consumers = mem_resize(w->consumers, w->consumer_size * sizeof(*w->consumers));
+        size_t size = w->consumer_size == 0 ? 8 : w->consumer_size * 2;
+        w->consumers = mem_block_resize(w->consumers, w->consumer_size * sizeof(*w->consumers),
+                                        size * sizeof(*w->consumers));
+        w->consumer_size = size;
     }
     w->consumers[w->consumer_count++] = (struct store_difference){ before, after };
 }
@@ -255,21 +274,13 @@ enum embedded_step store_embedded_plan_removals(struct embedded_work *w)
     return is_kept ? STEP_AGAIN : remove_consumer(w, consumer.name);
 }
 
-static bool has_plan(const struct resource *r, struct text plan)
-{
-    return r != NULL && text_equals(r->consumer->plan, plan);
-}
-
 /* As many as there will be after this commit. */
 size_t store_embedded_plan_users(void *arg, struct text plan)
 {
     const struct embedded_work *w = arg;
+    uintptr_t count = (uintptr_t)map_find(&w->plan_users, plan);
     size_t users = credentials_plan_users(w->store->settings.credentials, plan);
-    for (size_t i = 0; i < w->consumer_count; i++) {
-        users -= has_plan(w->consumers[i].before, plan);
-        users += has_plan(w->consumers[i].after, plan);
-    }
-    return users;
+    return count == 0 ? users : users + (count - PLAN_USERS_NONE);
 }
 
 enum embedded_step store_embedded_plan_seal(struct embedded_work *w)

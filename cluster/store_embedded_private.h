@@ -78,8 +78,9 @@ struct embedded_work {
     struct store_difference *consumers;
     size_t consumer_count;
     size_t consumer_size;
-    size_t looked_at; /* of the commit's changes, for where their consumers stand */
-    struct map seen; /* names of consumers, or digests of keys, that this commit spoke of */
+    size_t looked_at;      /* of the commit's changes, for where their consumers stand */
+    struct map seen;       /* names of consumers, or digests of keys, that this commit spoke of */
+    struct map plan_users; /* by plan; of `consumers`: see store_embedded_plan.c */
     size_t keys_changed;
     struct text after_name; /* how far existing consumers have been looked at */
     struct text names[STORE_EMBEDDED_NAMES_MOST];
@@ -176,7 +177,9 @@ struct store_embedded {
     bool is_writing;                /* the batch is with the scribe */
     bool is_gathering;              /* what is planned waits for the scribe */
     struct list publishing;         /* batches */
-    struct list unshared;           /* store_embedded_revoked.c */
+    struct list spent;              /* works that are being freed */
+    struct loop_slice spent_slice;
+    struct list unshared; /* store_embedded_revoked.c */
     struct map unshared_by_digest;
     struct loop_slice slice;
     struct loop_timer confirm_timer;
@@ -222,7 +225,9 @@ MUST_USE struct resource *store_embedded_consumer(const struct store_embedded *e
 /* store_embedded_work.c */
 struct embedded_work *store_embedded_work_new(struct store_embedded *e,
                                               enum embedded_work_kind kind);
-void store_embedded_work_free(struct embedded_work **w);
+void store_embedded_work_free(struct embedded_work **w); /* in slices if it is large */
+void store_embedded_work_init(struct store_embedded *e);
+void store_embedded_work_fini(struct store_embedded *e); /* frees what is being freed */
 /* One step of planning. STEP_NEXT never: END, WAIT, AGAIN, or is_planned (AGAIN no more). */
 enum embedded_step store_embedded_work_step(struct embedded_work *w);
 enum embedded_step store_embedded_work_end(struct embedded_work *w, enum store_outcome outcome);
@@ -302,7 +307,7 @@ enum embedded_step store_embedded_encode_head(struct embedded_work *w);
 void store_embedded_encode_settled(struct embedded_work *w, struct text author);
 struct builder *store_embedded_encode_room(struct embedded_parts *parts);
 void store_embedded_encode_finish(struct embedded_work *w);
-void store_embedded_encode_free(struct embedded_parts *parts);
+bool store_embedded_encode_free_some(struct embedded_parts *parts); /* true if there is more */
 
 /* store_embedded_care.c: tombstones past their time. */
 void store_embedded_care_init(struct store_embedded *e);

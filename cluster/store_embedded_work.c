@@ -18,38 +18,93 @@ struct embedded_work *store_embedded_work_new(struct store_embedded *e,
     w->commit = &w->own;
     arena_init(&w->arena, SIZE_MAX);
     map_init(&w->seen);
+    map_init(&w->plan_users);
     problems_init(&w->problems);
     return w;
 }
 
-static void free_own(struct embedded_work *w)
+/* ---- freeing ---- */
+
+#define AT_ONCE 64
+
+/* Some of an array of differences, from its end. */
+static bool free_consumers(struct embedded_work *w)
 {
-    for (size_t i = 0; i < w->own.change_count; i++)
-        resource_unref(&w->own.changes[i].resource);
-    MEM_FREE(&w->own.changes);
-    MEM_FREE(&w->own.keys);
+    for (int i = 0; i < AT_ONCE && w->consumer_count > 0; i++) {
+        struct store_difference *d = &w->consumers[--w->consumer_count];
+        resource_unref(&d->before);
+        resource_unref(&d->after);
+    }
+    size_t bytes = w->consumer_size * sizeof(*w->consumers);
+    if (w->consumer_count > 0)
+        return true;
+    bool has_more = MEM_BLOCK_FREE_SOME(&w->consumers, &bytes);
+    w->consumer_size = bytes / sizeof(*w->consumers);
+    return has_more;
 }
 
-void store_embedded_work_free(struct embedded_work **at)
+static bool free_own(struct embedded_work *w)
 {
-    struct embedded_work *w = *at;
+    for (int i = 0; i < AT_ONCE && w->own.change_count > 0; i++)
+        resource_unref(&w->own.changes[--w->own.change_count].resource);
+    return w->own.change_count > 0;
+}
+
+/* A step; false: nothing of it is left. */
+static bool free_some(struct embedded_work *w)
+{
+    map_fini(&w->plan_users);
+    if (free_consumers(w) || free_own(w) || map_fini_some(&w->seen) ||
+        store_embedded_encode_free_some(&w->parts) || arena_reset_some(&w->arena))
+        return true;
     resources_draft_free(&w->draft);
     resources_unref(&w->before);
     resources_unref(&w->after);
-    for (size_t i = 0; i < w->consumer_count; i++) {
-        resource_unref(&w->consumers[i].before);
-        resource_unref(&w->consumers[i].after);
-    }
-    MEM_FREE(&w->consumers);
     resource_unref(&w->result.resource);
-    map_fini(&w->seen);
     problems_fini(&w->problems);
     store_embedded_undo_free(&w->gather);
-    store_embedded_encode_free(&w->parts);
     store_embedded_follow_free(&w->incoming);
-    free_own(w);
-    arena_reset(&w->arena);
-    MEM_FREE(at);
+    MEM_FREE(&w->own.changes);
+    MEM_FREE(&w->own.keys);
+    MEM_FREE(&w);
+    return false;
+}
+
+static bool on_free_slice(void *arg)
+{
+    struct store_embedded *e = arg;
+    struct embedded_work *w = LIST_ITEM(e->spent.next, struct embedded_work, node);
+    list_remove(&w->node);
+    if (free_some(w))
+        list_add_first(&e->spent, &w->node);
+    return !list_is_empty(&e->spent);
+}
+
+void store_embedded_work_init(struct store_embedded *e)
+{
+    list_init(&e->spent);
+    loop_slice_init(&e->spent_slice, e->settings.loop, on_free_slice, e);
+}
+
+void store_embedded_work_fini(struct store_embedded *e)
+{
+    loop_slice_stop(&e->spent_slice);
+    while (!list_is_empty(&e->spent))
+        on_free_slice(e);
+}
+
+/* Most are gone in a step or two; what a million changes left is freed between other events. */
+void store_embedded_work_free(struct embedded_work **at)
+{
+    struct embedded_work *w = *at;
+    struct store_embedded *e = w->store;
+    *at = NULL;
+    for (int i = 0; i < 4; i++) {
+        if (!free_some(w))
+            return;
+    }
+    list_add_last(&e->spent, &w->node);
+    loop_slice_start(&e->spent_slice);
 }
 
 struct embedded_work *store_embedded_work_again(struct embedded_work **at)
