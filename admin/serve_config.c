@@ -14,6 +14,7 @@
 #include "conf/base/map.h"
 #include "conf/base/mem.h"
 #include "conf/config_reader.h"
+#include "gatewayd/memory.h"
 #include "gatewayd/route/pattern.h"
 
 #define PIECE        16384
@@ -169,7 +170,9 @@ static bool free_some(void *arg)
     struct replacing *r = arg;
 
     if (r->count > 0) {
-        resource_unref(&r->changes[--r->count].resource);
+        struct resource *resource = r->changes[--r->count].resource;
+        memory_freed(sizeof(*resource) + resource->set.length);
+        resource_unref(&resource);
         return true;
     }
     if (MEM_BLOCK_FREE_SOME(&r->changes, &r->bytes)) {

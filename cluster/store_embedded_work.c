@@ -5,6 +5,7 @@
 #include "cluster/store_embedded_private.h"
 #include "conf/base/digest.h"
 #include "conf/base/mem.h"
+#include "gatewayd/memory.h"
 
 typedef enum embedded_step embedded_phase_fn(struct embedded_work *w);
 
@@ -32,6 +33,7 @@ static bool free_consumers(struct embedded_work *w)
 {
     for (int i = 0; i < AT_ONCE && w->consumer_count > 0; i++) {
         struct store_difference *d = &w->consumers[--w->consumer_count];
+        memory_freed(2 * sizeof(*d->before));
         resource_unref(&d->before);
         resource_unref(&d->after);
     }

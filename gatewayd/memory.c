@@ -24,6 +24,17 @@ void memory_start(void)
     mallopt(M_TRIM_THRESHOLD, 4 * OWN_MAPPING);
 }
 
+void memory_freed(size_t bytes)
+{
+    static _Thread_local size_t freed;
+
+    freed += bytes;
+    if (freed < WORTH)
+        return;
+    freed = 0;
+    malloc_trim(0);
+}
+
 uint64_t memory_resident(void)
 {
     char line[128];
