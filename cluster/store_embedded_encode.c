@@ -48,6 +48,12 @@ bool store_embedded_encode_free_some(struct embedded_parts *parts)
     return false;
 }
 
+void store_embedded_encode_free(struct embedded_parts *parts)
+{
+    while (store_embedded_encode_free_some(parts))
+        continue;
+}
+
 static void add_item(struct embedded_work *w, const struct item *item)
 {
     item_print(item, store_embedded_encode_room(&w->parts));

@@ -307,6 +307,7 @@ enum embedded_step store_embedded_encode_head(struct embedded_work *w);
 void store_embedded_encode_settled(struct embedded_work *w, struct text author);
 struct builder *store_embedded_encode_room(struct embedded_parts *parts);
 void store_embedded_encode_finish(struct embedded_work *w);
+void store_embedded_encode_free(struct embedded_parts *parts);
 bool store_embedded_encode_free_some(struct embedded_parts *parts); /* true if there is more */
 
 /* store_embedded_care.c: tombstones past their time. */
