@@ -6,7 +6,7 @@
 #include "gatewayd/core/log.h"
 
 #define SPACING_MS 1000
-/* Another reason for being away still is told, but not as often. */
+/* Another reason for being away still is told, but not as often, unless somebody must act now. */
 #define REASON_SPACING_MS 10000
 /* Links that are lost together are told of by the first. */
 #define SETTLING_MS 300
@@ -59,7 +59,7 @@ static uint64_t wait_of(const struct redis_news *n)
         return UINT64_MAX;
     if (!n->has_said)
         return n->main == NULL ? 0 : SETTLING_MS;
-    bool is_reason_only = !n->is_up && !is_up;
+    bool is_reason_only = !n->is_up && !is_up && n->has_care == redis_link_needs_care(n->link);
     uint64_t then = n->said_ms + (is_reason_only ? REASON_SPACING_MS : SPACING_MS);
     uint64_t settling = n->main == NULL ? 0 : SETTLING_MS;
     return then > now + settling ? then - now : settling;
@@ -73,6 +73,7 @@ static void say(struct redis_news *n)
         say_away(n);
     n->has_said = true;
     n->is_up = redis_link_is_up(n->link);
+    n->has_care = redis_link_needs_care(n->link);
     n->said_ms = loop_now_ms(n->timer.loop);
     snprintf(n->said, sizeof(n->said), "%.*s", TEXT_ARGS(present(n)));
 }
