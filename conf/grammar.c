@@ -7,6 +7,7 @@
 #define LABEL_LENGTH_MAX 63
 #define STATUS_MIN       100
 #define STATUS_MAX       599
+#define SHOWN_MAX        500 /* of a wrong value */
 
 static bool is_alpha(char c)
 {
@@ -102,11 +103,11 @@ bool grammar_is_host(struct text t)
     return address_parse_ip(t, 0, &address);
 }
 
-static bool say(struct builder *why, struct text got, const char *clause)
+bool grammar_say(struct builder *why, struct text got, const char *clause)
 {
     builder_add(why, text_of(clause));
     builder_add(why, TEXT_OF(", got "));
-    builder_add_json(why, text_first(got, 200));
+    builder_add_json(why, text_first(got, SHOWN_MAX));
     builder_add_byte(why, '.');
     return false;
 }
@@ -119,12 +120,13 @@ bool grammar_check_host(struct text name, struct text value, const struct checks
     if (grammar_is_host(value))
         return true;
     if (text_equals(value, TEXT_OF("*")))
-        return say(why, value, "must name a host; for any host leave hosts out");
+        return grammar_say(why, value, "must name a host; for any host leave hosts out");
     if (value.length > 0 && value.at[0] != '[' && text_find_byte(value, ':') < value.length)
-        return say(why, value, "must be without a port, an IPv6 address in brackets");
+        return grammar_say(why, value, "must be without a port, an IPv6 address in brackets");
     if (text_ends_with(value, TEXT_OF(".")))
-        return say(why, value, "must be without a trailing dot");
-    return say(why, value, "must be a host name, an IPv4 or [IPv6] address, or \"*.\" and a name");
+        return grammar_say(why, value, "must be without a trailing dot");
+    return grammar_say(why, value,
+                       "must be a host name, an IPv4 or [IPv6] address, or \"*.\" and a name");
 }
 
 bool grammar_check_host_port(struct text name, struct text value, const struct checks *checks,
@@ -138,7 +140,7 @@ bool grammar_check_host_port(struct text name, struct text value, const struct c
         (is_host_name(parts.host) || text_find_byte(parts.host, ':') < parts.host.length ||
          grammar_is_host(parts.host)))
         return true;
-    return say(why, value, "must be a host name or address, with or without a port");
+    return grammar_say(why, value, "must be a host name or address, with or without a port");
 }
 
 bool grammar_check_target(struct text name, struct text value, const struct checks *checks,
@@ -153,7 +155,7 @@ bool grammar_check_target(struct text name, struct text value, const struct chec
     if (address_split(value, &parts) && !parts.is_unix && parts.port != 0 &&
         is_host_name(parts.host))
         return true;
-    return say(
+    return grammar_say(
         why, value,
         "must be \"host:port\", \"[IPv6]:port\" or \"unix:/path\", the port from 1 to 65535");
 }
@@ -169,7 +171,7 @@ bool grammar_check_method(struct text name, struct text value, const struct chec
         has_lower = has_lower || (value.at[i] >= 'a' && value.at[i] <= 'z');
     if (grammar_is_token(value) && !has_lower)
         return true;
-    return say(why, value, "must be a method in upper case, such as \"GET\"");
+    return grammar_say(why, value, "must be a method in upper case, such as \"GET\"");
 }
 
 static bool check_match_value(struct text value, const struct checks *checks, struct builder *why)
@@ -179,7 +181,7 @@ static bool check_match_value(struct text value, const struct checks *checks, st
     if (value.length == 0 || value.at[0] != '~')
         return true;
     if (pattern.length == 0)
-        return say(why, value, "must have a regular expression behind the ~");
+        return grammar_say(why, value, "must have a regular expression behind the ~");
     if (checks->pattern == NULL)
         return true;
     builder_add(why, TEXT_OF("must be a regular expression behind the ~: "));
@@ -195,7 +197,7 @@ static bool check_header_name(struct text name, struct builder *why)
 {
     if (grammar_is_token(name))
         return true;
-    return say(why, name, "must be named by a token, as header names are");
+    return grammar_say(why, name, "must be named by a token, as header names are");
 }
 
 bool grammar_check_header_match(struct text name, struct text value, const struct checks *checks,
@@ -204,9 +206,9 @@ bool grammar_check_header_match(struct text name, struct text value, const struc
     if (!check_header_name(name, why))
         return false;
     if (!grammar_is_header_value(value))
-        return say(why, value,
-                   "must be a value that a header can have: no control characters, "
-                   "no space at the ends");
+        return grammar_say(why, value,
+                           "must be a value that a header can have: no control characters, "
+                           "no space at the ends");
     return check_match_value(value, checks, why);
 }
 
@@ -214,7 +216,7 @@ bool grammar_check_query_match(struct text name, struct text value, const struct
                                struct builder *why)
 {
     if (name.length == 0)
-        return say(why, name, "must have the name of a query parameter");
+        return grammar_say(why, name, "must have the name of a query parameter");
     return check_match_value(value, checks, why);
 }
 
@@ -230,12 +232,12 @@ bool grammar_check_header_name(struct text name, struct text value, const struct
     if (!check_header_name(value, why))
         return false;
     if (text_equals_nocase(value, TEXT_OF("Host")))
-        return say(why, value, "must not be Host; use rewrite.host");
+        return grammar_say(why, value, "must not be Host; use rewrite.host");
     for (size_t i = 0; i < ARRAY_LENGTH(framing); i++) {
         if (text_equals_nocase(value, text_of(framing[i])))
-            return say(why, value,
-                       "must not be a header that the gateway itself writes for each "
-                       "connection");
+            return grammar_say(why, value,
+                               "must not be a header that the gateway itself writes for each "
+                               "connection");
     }
     return true;
 }
@@ -247,9 +249,9 @@ bool grammar_check_header(struct text name, struct text value, const struct chec
         return false;
     if (grammar_is_header_value(value))
         return true;
-    return say(why, value,
-               "must be a value that a header can have: no control characters, no "
-               "space at the ends");
+    return grammar_say(why, value,
+                       "must be a value that a header can have: no control characters, no "
+                       "space at the ends");
 }
 
 /* ---- the rest ---- */
@@ -259,9 +261,9 @@ bool grammar_check_name(struct text name, struct text value, const struct checks
 {
     if (resource_is_name(value))
         return true;
-    return say(why, value,
-               "must be a name: 1 to 63 lower-case letters, digits, '.', '_' or '-', "
-               "beginning with a letter or digit");
+    return grammar_say(why, value,
+                       "must be a name: 1 to 63 lower-case letters, digits, '.', '_' or '-', "
+                       "beginning with a letter or digit");
 }
 
 bool grammar_check_scope(struct text name, struct text value, const struct checks *checks,
@@ -272,7 +274,8 @@ bool grammar_check_scope(struct text name, struct text value, const struct check
 
     if (grammar_is_visible(value) && !is_quoted)
         return true;
-    return say(why, value, "must be a scope: visible ASCII characters, no space, '\"' or '\\'");
+    return grammar_say(why, value,
+                       "must be a scope: visible ASCII characters, no space, '\"' or '\\'");
 }
 
 bool grammar_parse_prefixed(struct text t, const char *prefix, struct text *name_out)
@@ -303,7 +306,8 @@ bool grammar_check_by(struct text name, struct text value, const struct checks *
     if (is_one_of(value, names, ARRAY_LENGTH(names)) ||
         grammar_parse_prefixed(value, "header:", &header))
         return true;
-    return say(why, value, "must be \"consumer\", \"key\", \"ip\", \"route\" or \"header:NAME\"");
+    return grammar_say(why, value,
+                       "must be \"consumer\", \"key\", \"ip\", \"route\" or \"header:NAME\"");
 }
 
 bool grammar_check_hash_on(struct text name, struct text value, const struct checks *checks,
@@ -316,9 +320,9 @@ bool grammar_check_hash_on(struct text name, struct text value, const struct che
         grammar_parse_prefixed(value, "header:", &of) ||
         grammar_parse_prefixed(value, "cookie:", &of))
         return true;
-    return say(why, value,
-               "must be \"client_ip\", \"consumer\", \"path\", \"header:NAME\" or "
-               "\"cookie:NAME\"");
+    return grammar_say(why, value,
+                       "must be \"client_ip\", \"consumer\", \"path\", \"header:NAME\" or "
+                       "\"cookie:NAME\"");
 }
 
 bool grammar_parse_statuses(struct text t, uint16_t *first_out, uint16_t *last_out)
@@ -347,6 +351,7 @@ bool grammar_check_statuses(struct text name, struct text value, const struct ch
 
     if (grammar_parse_statuses(value, &first, &last))
         return true;
-    return say(why, value,
-               "must be a status or a range of them within 100-599, as \"204\" or \"200-399\"");
+    return grammar_say(
+        why, value,
+        "must be a status or a range of them within 100-599, as \"204\" or \"200-399\"");
 }

@@ -20,6 +20,10 @@ bool grammar_is_host(struct text t);
 /* Visible ASCII without space, at least one. */
 bool grammar_is_visible(struct text t);
 
+/* What a check answers to a wrong value: "CLAUSE, got "VALUE"." into `why` (a long value cut), and
+ * false, for `return grammar_say(…)`. */
+bool grammar_say(struct builder *why, struct text got, const char *clause);
+
 /* Checks of rows. */
 field_check_fn grammar_check_host;         /* of a route: also "*." and a name */
 field_check_fn grammar_check_host_port;    /* what a Host field may hold */

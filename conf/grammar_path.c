@@ -6,15 +6,6 @@
 #include "conf/grammar.h"
 #include "conf/route.h"
 
-static bool say(struct builder *why, struct text got, const char *clause)
-{
-    builder_add(why, text_of(clause));
-    builder_add(why, TEXT_OF(", got "));
-    builder_add_json(why, text_first(got, 500));
-    builder_add_byte(why, '.');
-    return false;
-}
-
 static bool is_variable_name(struct text t)
 {
     for (size_t i = 0; i < t.length; i++) {
@@ -50,9 +41,9 @@ static bool check_escapes(struct text path, struct builder *why)
         if (path.at[i] != '%')
             continue;
         if (i + 2 >= path.length || !text_parse_hex_u64(text_from(path.at + i + 1, 2), &byte))
-            return say(why, path, "must have two hexadecimal digits behind each %");
+            return grammar_say(why, path, "must have two hexadecimal digits behind each %");
         if (byte == 0 || byte == '\\')
-            return say(why, path, "must not have %00 or %5C, which no request may have");
+            return grammar_say(why, path, "must not have %00 or %5C, which no request may have");
     }
     return true;
 }
@@ -63,10 +54,10 @@ static bool check_plain(struct text path, const char *about_query, struct builde
         unsigned char c = (unsigned char)path.at[i];
 
         if (c == '?')
-            return say(why, path, about_query);
+            return grammar_say(why, path, about_query);
         if (c == '#' || c == '\\' || c <= ' ' || c == 0x7f)
-            return say(why, path,
-                       "must be without '#', '\\', spaces and controls (a space is %20)");
+            return grammar_say(why, path,
+                               "must be without '#', '\\', spaces and controls (a space is %20)");
     }
     return check_escapes(path, why);
 }
@@ -100,11 +91,11 @@ static bool check_template(struct text path, struct builder *why)
         if (!has_brace(segment))
             continue;
         if (!route_is_variable(segment, &name))
-            return say(why, path,
-                       "must have each {name} alone in its segment, its name being "
-                       "letters, digits and '_' (a literal brace is %7B or %7D)");
+            return grammar_say(why, path,
+                               "must have each {name} alone in its segment, its name being "
+                               "letters, digits and '_' (a literal brace is %7B or %7D)");
         if (segment.at > path.at && is_seen(path, segment.at - 1, name))
-            return say(why, path, "must have each {name} once");
+            return grammar_say(why, path, "must have each {name} once");
     }
     return true;
 }
@@ -114,7 +105,7 @@ static bool check_regex(struct text path, const struct checks *checks, struct bu
     struct text pattern = text_skip(path, 1);
 
     if (pattern.length == 0)
-        return say(why, path, "must have a regular expression behind the ~");
+        return grammar_say(why, path, "must have a regular expression behind the ~");
     if (checks->pattern == NULL)
         return true;
     builder_add(why, TEXT_OF("must be a regular expression behind the ~: "));
@@ -137,15 +128,15 @@ bool grammar_check_path(struct text name, struct text value, const struct checks
     if (is_exact)
         path = text_skip(value, 1);
     if (path.length == 0 || path.at[0] != '/')
-        return say(why, value,
-                   "must be a path: \"/prefix\", \"=/exact\", \"/a/{template}\" or "
-                   "\"~regex\"");
+        return grammar_say(why, value,
+                           "must be a path: \"/prefix\", \"=/exact\", \"/a/{template}\" or "
+                           "\"~regex\"");
     if (!check_plain(path, "must be without a query; use match.query", why))
         return false;
     if (is_exact && has_brace(path))
-        return say(why, value,
-                   "must be without {name}; a template is exact by itself, leave out "
-                   "the =");
+        return grammar_say(why, value,
+                           "must be without {name}; a template is exact by itself, leave out "
+                           "the =");
     return check_template(path, why);
 }
 
@@ -153,7 +144,7 @@ bool grammar_check_rewrite_path(struct text name, struct text value, const struc
                                 struct builder *why)
 {
     if (value.length == 0 || value.at[0] != '/')
-        return say(why, value, "must be a path that begins with /");
+        return grammar_say(why, value, "must be a path that begins with /");
     return check_plain(value, "must be without a query; that of the request is passed on", why);
 }
 
@@ -161,12 +152,13 @@ bool grammar_check_asked_path(struct text name, struct text value, const struct 
                               struct builder *why)
 {
     if (value.length == 0 || value.at[0] != '/')
-        return say(why, value, "must be a path that begins with /; a query may follow");
+        return grammar_say(why, value, "must be a path that begins with /; a query may follow");
     for (size_t i = 0; i < value.length; i++) {
         unsigned char c = (unsigned char)value.at[i];
 
         if (c <= ' ' || c >= 0x7f || c == '#' || c == '\\')
-            return say(why, value, "must be visible ASCII without '#' and '\\' (a space is %20)");
+            return grammar_say(why, value,
+                               "must be visible ASCII without '#' and '\\' (a space is %20)");
     }
     return check_escapes(value, why);
 }
@@ -178,14 +170,14 @@ bool grammar_check_location(struct text name, struct text value, const struct ch
     struct text scheme;
 
     if (!grammar_is_visible(value))
-        return say(why, value, "must be visible ASCII without spaces (other bytes as %XX)");
+        return grammar_say(why, value, "must be visible ASCII without spaces (other bytes as %XX)");
     if (value.at[0] == '/' || text_starts_with(value, TEXT_OF("{scheme}://")) ||
         text_starts_with(value, TEXT_OF("{path}")))
         return true;
     if (text_cut(&rest, ':', &scheme) && rest.at != NULL && scheme.length > 0 &&
         text_starts_with(rest, TEXT_OF("//")) && rest.length > 2 && is_variable_name(scheme))
         return true;
-    return say(why, value,
-               "must be a path that begins with / or an absolute URI such as "
-               "\"https://{host}{path}{query}\"");
+    return grammar_say(why, value,
+                       "must be a path that begins with / or an absolute URI such as "
+                       "\"https://{host}{path}{query}\"");
 }

@@ -5,16 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "conf/grammar.h"
 #include "conf/node_private.h"
-
-static bool say(struct builder *why, struct text got, const char *clause)
-{
-    builder_add(why, text_of(clause));
-    builder_add(why, TEXT_OF(", got "));
-    builder_add_json(why, text_first(got, 200));
-    builder_add_byte(why, '.');
-    return false;
-}
 
 bool node_check_address(struct text name, struct text value, const struct checks *checks,
                         struct builder *why)
@@ -24,9 +16,9 @@ bool node_check_address(struct text name, struct text value, const struct checks
     if (address_parse(value, &address) &&
         (address.any.sa_family == AF_UNIX || address_port(&address) != 0))
         return true;
-    return say(why, value,
-               "must be an address to listen on, \"IP:port\", \"[IPv6]:port\" or "
-               "\"unix:/path\", the port from 1 to 65535");
+    return grammar_say(why, value,
+                       "must be an address to listen on, \"IP:port\", \"[IPv6]:port\" or "
+                       "\"unix:/path\", the port from 1 to 65535");
 }
 
 bool node_check_network(struct text name, struct text value, const struct checks *checks,
@@ -36,7 +28,7 @@ bool node_check_network(struct text name, struct text value, const struct checks
 
     if (network_parse(value, &network))
         return true;
-    return say(why, value, "must be a network or an address, as \"10.0.0.0/8\" or \"::1\"");
+    return grammar_say(why, value, "must be a network or an address, as \"10.0.0.0/8\" or \"::1\"");
 }
 
 bool node_check_access(struct text name, struct text value, const struct checks *checks,
@@ -45,7 +37,7 @@ bool node_check_access(struct text name, struct text value, const struct checks 
     if (text_equals(value, TEXT_OF("stdout")) || text_equals(value, TEXT_OF("off")) ||
         text_find_byte(value, '/') < value.length)
         return true;
-    return say(why, value, "must be \"stdout\", \"off\" or a path with a / in it");
+    return grammar_say(why, value, "must be \"stdout\", \"off\" or a path with a / in it");
 }
 
 /* ---- groups ---- */

@@ -124,20 +124,29 @@ enum verb_status verb_revision_show(struct command *c)
     return VERB_DONE;
 }
 
-enum verb_status verb_restore(struct command *c)
+/* POST /v1/revisions/N/WHAT. True: `reply` is the answer. */
+static bool ask_of_revision(struct command *c, const char *what, struct command_reply *reply,
+                            enum verb_status *status_out)
 {
     struct http_request request;
-    struct command_reply reply;
-    enum verb_status status;
     struct builder path;
 
+    *status_out = VERB_USAGE;
     if (!begin_path(c, &path))
-        return VERB_USAGE;
-    url_add_segment(&path, TEXT_OF("restore"));
+        return false;
+    url_add_segment(&path, text_of(what));
     command_add_write_query(c, &path);
     request = command_write(c, "POST", command_take(c, &path), NULL);
     command_add_conditions(c, &request);
-    if (!command_call(c, &request, &reply, &status))
+    return command_call(c, &request, reply, status_out);
+}
+
+enum verb_status verb_restore(struct command *c)
+{
+    struct command_reply reply;
+    enum verb_status status;
+
+    if (!ask_of_revision(c, "restore", &reply, &status))
         return status;
     report_difference(c, &reply.doc, args_has(c->args, OPTION_DRY_RUN));
     return VERB_DONE;
@@ -145,16 +154,10 @@ enum verb_status verb_restore(struct command *c)
 
 enum verb_status verb_confirm(struct command *c)
 {
-    struct http_request request;
     struct command_reply reply;
     enum verb_status status;
-    struct builder path;
 
-    if (!begin_path(c, &path))
-        return VERB_USAGE;
-    url_add_segment(&path, TEXT_OF("confirm"));
-    request = command_write(c, "POST", command_take(c, &path), NULL);
-    if (!command_call(c, &request, &reply, &status))
+    if (!ask_of_revision(c, "confirm", &reply, &status))
         return status;
     if (command_is_json(c))
         command_print(c, &reply.doc);

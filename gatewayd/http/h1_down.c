@@ -434,20 +434,17 @@ static void read_head(struct h1_down *c)
         /* The next request is begun at the end of this turn, with what is here. */
         return;
     }
-    if (!h1_input_has_room(&c->input) && !h1_input_try_grow(&c->input, c->server->buffers)) {
+    switch (h1_input_read_head(&c->input, &c->socket, c->server->buffers)) {
+    case H1_INPUT_MORE:
+        read_requests(c);
+        return;
+    case H1_INPUT_NOTHING:
+        return;
+    case H1_INPUT_FULL:
         refuse(c, refusal_status(REFUSAL_HEAD_TOO_LARGE),
                refusal_sentence(REFUSAL_HEAD_TOO_LARGE).at);
         return;
-    }
-    switch (h1_input_read(&c->input, &c->socket, c->server->buffers)) {
-    case IO_DONE:
-        read_requests(c);
-        return;
-    case IO_AGAIN:
-        h1_input_trim(&c->input);
-        return;
-    case IO_EOF:
-    case IO_BROKEN:
+    case H1_INPUT_ENDED:
         if (c->turn != NULL) {
             abandon(c);
         } else {

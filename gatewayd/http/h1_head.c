@@ -324,6 +324,20 @@ enum refusal h1_head_parse_connection(struct headers *headers, unsigned *options
     return REFUSAL_NONE;
 }
 
+enum refusal h1_head_parse_persistence(struct headers *headers, bool is_1_0, unsigned *options_out,
+                                       bool *keep_alive_out)
+{
+    *options_out = 0;
+    if (headers_has(headers, HEADER_CONNECTION)) {
+        enum refusal r = h1_head_parse_connection(headers, options_out);
+        if (r != REFUSAL_NONE)
+            return r;
+    }
+    *keep_alive_out = (*options_out & H1_OPTION_CLOSE) == 0 &&
+                      (!is_1_0 || (*options_out & H1_OPTION_KEEP_ALIVE) != 0);
+    return REFUSAL_NONE;
+}
+
 bool h1_head_names_websocket(const struct headers *headers)
 {
     const struct header *h = headers_find(headers, HEADER_UPGRADE);

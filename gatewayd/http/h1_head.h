@@ -74,6 +74,21 @@ enum { H1_OPTION_CLOSE = 1, H1_OPTION_KEEP_ALIVE = 2, H1_OPTION_UPGRADE = 4 };
  * away: such a name is ignored. */
 MUST_USE enum refusal h1_head_parse_connection(struct headers *headers, unsigned *options_out);
 
+/* The same, and what they and the version say of keeping the connection (RFC 9112 §9.3). */
+MUST_USE enum refusal h1_head_parse_persistence(struct headers *headers, bool is_1_0,
+                                                unsigned *options_out, bool *keep_alive_out);
+
+/* All lines are read and `found` is what is wrong with them together: the end of a parser's call.
+ */
+MUST_USE static inline enum h1_parse h1_head_settle(const struct h1_cursor *cursor,
+                                                    enum refusal found, size_t *length_out,
+                                                    enum refusal *refusal_out)
+{
+    *length_out = cursor->line;
+    *refusal_out = found;
+    return found == REFUSAL_NONE ? H1_DONE : H1_BAD;
+}
+
 /* Whether an Upgrade line names websocket. */
 bool h1_head_names_websocket(const struct headers *headers);
 

@@ -63,6 +63,25 @@ bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers)
     return true;
 }
 
+enum h1_input_head h1_input_read_head(struct h1_input *in, struct socket *socket,
+                                      struct buffer_pool *buffers)
+{
+    if (!h1_input_has_room(in) && !h1_input_try_grow(in, buffers)) {
+        return H1_INPUT_FULL;
+    }
+    switch (h1_input_read(in, socket, buffers)) {
+    case IO_DONE:
+        return H1_INPUT_MORE;
+    case IO_AGAIN:
+        h1_input_trim(in);
+        return H1_INPUT_NOTHING;
+    case IO_EOF:
+    case IO_BROKEN:
+        break;
+    }
+    return H1_INPUT_ENDED;
+}
+
 void h1_input_trim(struct h1_input *in)
 {
     if (h1_input_is_empty(in)) {

@@ -40,6 +40,17 @@ bool h1_input_has_room(const struct h1_input *in);
  * Slices of them have to follow (h1_request_rebase). */
 MUST_USE bool h1_input_try_grow(struct h1_input *in, struct buffer_pool *buffers);
 
+enum h1_input_head {
+    H1_INPUT_MORE,    /* something was added */
+    H1_INPUT_NOTHING, /* for now */
+    H1_INPUT_FULL,    /* a head fills the biggest buffer: too large */
+    H1_INPUT_ENDED,   /* the connection ended, or broke */
+};
+
+/* Reads more of a head, making room for it. */
+MUST_USE enum h1_input_head h1_input_read_head(struct h1_input *in, struct socket *socket,
+                                               struct buffer_pool *buffers);
+
 /* `length` bytes were used. */
 static inline void h1_input_use(struct h1_input *in, size_t length)
 {

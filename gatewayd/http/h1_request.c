@@ -203,14 +203,11 @@ static enum refusal settle_framing(struct request_head *head)
 
 static enum refusal settle_connection(struct request_head *head)
 {
-    unsigned options = 0;
-    if (headers_has(&head->headers, HEADER_CONNECTION)) {
-        enum refusal r = h1_head_parse_connection(&head->headers, &options);
-        if (r != REFUSAL_NONE)
-            return r;
-    }
-    head->keep_alive = (options & H1_OPTION_CLOSE) == 0 &&
-                       (head->version == HTTP_1_1 || (options & H1_OPTION_KEEP_ALIVE) != 0);
+    unsigned options;
+    enum refusal r = h1_head_parse_persistence(&head->headers, head->version == HTTP_1_0, &options,
+                                               &head->keep_alive);
+    if (r != REFUSAL_NONE)
+        return r;
     head->is_upgrade = (options & H1_OPTION_UPGRADE) != 0 && head->method == METHOD_GET &&
                        head->version == HTTP_1_1 && head->framing == BODY_NONE &&
                        h1_head_names_websocket(&head->headers);
@@ -275,11 +272,8 @@ enum h1_parse h1_request_parse(struct h1_request *p, struct text buffer)
     if (parsed == H1_DONE)
         parsed =
             h1_head_parse_headers(&p->cursor, visible, &p->limits, &p->head->headers, &p->refusal);
-    if (parsed == H1_DONE) {
-        p->length = p->cursor.line;
-        p->refusal = settle(p);
-        parsed = p->refusal == REFUSAL_NONE ? H1_DONE : H1_BAD;
-    }
+    if (parsed == H1_DONE)
+        parsed = h1_head_settle(&p->cursor, settle(p), &p->length, &p->refusal);
     if (parsed != H1_MORE)
         p->phase = H1_REQUEST_ENDED;
     return parsed;

@@ -150,14 +150,11 @@ static enum refusal settle(struct h1_response *p)
     enum refusal r = h1_head_parse_framing(&head->headers, head->version == HTTP_1_0, &framing);
     if (r != REFUSAL_NONE)
         return r;
-    unsigned options = 0;
-    if (headers_has(&head->headers, HEADER_CONNECTION)) {
-        r = h1_head_parse_connection(&head->headers, &options);
-        if (r != REFUSAL_NONE)
-            return r;
-    }
-    head->keep_alive = (options & H1_OPTION_CLOSE) == 0 &&
-                       (head->version == HTTP_1_1 || (options & H1_OPTION_KEEP_ALIVE) != 0);
+    unsigned options;
+    r = h1_head_parse_persistence(&head->headers, head->version == HTTP_1_0, &options,
+                                  &head->keep_alive);
+    if (r != REFUSAL_NONE)
+        return r;
     if (head->status < 200)
         return settle_interim(p, &framing, options);
     settle_framing(p, &framing);
@@ -178,11 +175,8 @@ enum h1_parse h1_response_parse(struct h1_response *p, struct text buffer)
     if (parsed == H1_DONE)
         parsed =
             h1_head_parse_headers(&p->cursor, visible, &p->limits, &p->head->headers, &p->refusal);
-    if (parsed == H1_DONE) {
-        p->length = p->cursor.line;
-        p->refusal = settle(p);
-        parsed = p->refusal == REFUSAL_NONE ? H1_DONE : H1_BAD;
-    }
+    if (parsed == H1_DONE)
+        parsed = h1_head_settle(&p->cursor, settle(p), &p->length, &p->refusal);
     if (parsed != H1_MORE)
         p->phase = H1_RESPONSE_ENDED;
     return parsed;

@@ -213,13 +213,10 @@ static void parse_head(struct h1_up *c)
 
 static void read_head(struct h1_up *c)
 {
-    if (!h1_input_has_room(&c->input) && !h1_input_try_grow(&c->input, c->pool->buffers)) {
-        fail(c, UP_MALFORMED, refusal_sentence(REFUSAL_HEAD_TOO_LARGE).at);
-        return;
-    }
     unsigned had = c->input.end - c->input.at;
-    switch (h1_input_read(&c->input, &c->socket, c->pool->buffers)) {
-    case IO_DONE:
+
+    switch (h1_input_read_head(&c->input, &c->socket, c->pool->buffers)) {
+    case H1_INPUT_MORE:
         if (c->answer_bytes == 0 && is_unasked(c)) {
             fail_unasked(c);
             return;
@@ -227,11 +224,12 @@ static void read_head(struct h1_up *c)
         c->answer_bytes += c->input.end - c->input.at - had;
         parse_head(c);
         return;
-    case IO_AGAIN:
-        h1_input_trim(&c->input);
+    case H1_INPUT_NOTHING:
         return;
-    case IO_EOF:
-    case IO_BROKEN:
+    case H1_INPUT_FULL:
+        fail(c, UP_MALFORMED, refusal_sentence(REFUSAL_HEAD_TOO_LARGE).at);
+        return;
+    case H1_INPUT_ENDED:
         fail_early(c);
         return;
     }
