@@ -56,9 +56,11 @@ static const struct schema tls_schema = {
 static const struct field listener_fields[] = {
     FIELD_NAME(struct node_listener, name, .flags = FIELD_REQUIRED,
                .summary = "Unique name, for logs and metrics.", .example = "\"https\""),
-    FIELD_TEXT(struct node_listener, address, .flags = FIELD_REQUIRED, .check = node_check_address,
-               .summary = "Where to listen: `IP:port`, `[IPv6]:port` or `unix:/path`.",
-               .example = "\"0.0.0.0:8443\""),
+    FIELD_TEXT(
+        struct node_listener, address, .flags = FIELD_REQUIRED, .check = node_check_address,
+        .summary =
+            "Where to listen: `IP:port`, `[IPv6]:port` (`[::]` is IPv6 alone) or `unix:/path`.",
+        .example = "\"0.0.0.0:8443\""),
     FIELD_OPTIONAL(struct node_listener, tls, struct node_tls, &tls_schema, .flags = FIELD_LIVE,
                    .summary = "TLS; plain when not set.",
                    .example = "{\"cert\": \"/etc/gatewayd/tls/fullchain.pem\", \"key\": "
@@ -274,10 +276,13 @@ static const struct schema cluster_schema = {
 static const struct field max_fields[] = {
     FIELD_SIZE(struct node_max, header_bytes, .initial = "32k", .flags = FIELD_LIVE,
                .minimum = 1024, .maximum = 1 << 20,
-               .summary = "Bytes of the head of a request, at most; past it the answer is 431.",
+               .summary = "Bytes of the head of a request, at most; past it the answer is 431. So "
+                          "long may the head of an upstream's answer be, too: past it 502.",
                .example = "\"64k\""),
     FIELD_INT(struct node_max, headers, .initial = "100", .flags = FIELD_LIVE, .minimum = 8,
-              .maximum = 10000, .summary = "Headers of a request, at most.", .example = "200"),
+              .maximum = 10000,
+              .summary = "Headers of a request, at most, and of an upstream's answer.",
+              .example = "200"),
     FIELD_SIZE(struct node_max, body_bytes, .initial = "10M", .flags = FIELD_LIVE, .minimum = 0,
                .maximum = 1LL << 50,
                .summary = "Bytes of a request's body, at most, where the route does not say.",

@@ -146,6 +146,19 @@ def test_max_of_the_node(make_node, origin):
     assert node.request("POST", "/large", body="a" * 101).status == 200
 
 
+def test_heads_of_upstreams_are_as_bounded(make_node, make_origin):
+    node = make_node(max={"header_bytes": "4k", "headers": 20})
+
+    def handler(peer, request):
+        count, size = request.target.strip("/").split("-")
+        peer.respond(200, b"x", [(f"X-{i}", "a" * int(size)) for i in range(int(count))])
+
+    node.upstream("o", make_origin(handler), retries={"attempts": 0})
+    node.route("r", "o")
+    assert [node.get(f"/{what}").status for what in ("1-3500", "1-4200", "15-1", "30-1")] == [
+        200, 502, 200, 502]
+
+
 @pytest.mark.parametrize("access", ["stdout", "off"])
 def test_where_the_access_log_goes(make_node, access):
     node = make_node(log={"access": access, "level": "error"})
