@@ -57,7 +57,8 @@ const struct option_row option_rows[OPTION_IDS] = {
     [OPTION_COUNT_OF] = { "count", 'n', "N", "Ends after so many." },
     [OPTION_INTERVAL] = { "interval", 'i', "DURATION", "How often; 1s if not said." },
     [OPTION_AFTER] = { "after", 0, "REVISION", "Begins behind this revision; else with the next." },
-    [OPTION_ALL] = { "all", 0, NULL, "All of it: the help of every verb, the status of every node." },
+    [OPTION_ALL] = { "all", 0, NULL,
+                     "All of it: the help of every verb, the status of every node." },
     [OPTION_MAN] = { "man", 0, NULL, "The same as a manual page." },
 };
 

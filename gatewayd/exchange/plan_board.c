@@ -14,7 +14,7 @@ static void forget(void *owner, uint64_t what)
 
 void plan_board_init(struct plan_board *b, struct turns *turns)
 {
-    *b = (struct plan_board){ 0 };
+    *b = (struct plan_board){ .resources = NULL };
     turns_queue_init(&b->queue, turns);
 }
 
