@@ -70,7 +70,8 @@ static void put_not_after(struct bag *bag, const struct redis_link *link)
     struct text *words = (struct text *)(void *)bag->errand.words;
     int64_t now = redis_link_time_us(link);
     uint64_t not_after = now == 0 ? 0 : (uint64_t)(now + bag->errand.timeout_ms * 1000);
-    words[bag->errand.key_count] = arena_copy(&bag->arena, text_print_u64(not_after, number));
+    size_t at = bag->errand.not_after_at != 0 ? bag->errand.not_after_at : bag->errand.key_count;
+    words[at] = arena_copy(&bag->arena, text_print_u64(not_after, number));
 }
 
 static void on_arrived(void *arg)

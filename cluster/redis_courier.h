@@ -45,9 +45,10 @@ struct redis_errand {
     const struct redis_script *script; /* NULL: `words` are a command */
     const struct text *words;          /* copied */
     size_t count;
-    size_t key_count;   /* of a script */
-    bool has_not_after; /* words[key_count] is put in when it is sent: the server's time then, and
-                           `timeout_ms` more, in microseconds */
+    size_t key_count;    /* of a script */
+    bool has_not_after;  /* words[key_count] is put in when it is sent: the server's time then, and
+                            `timeout_ms` more, in microseconds */
+    size_t not_after_at; /* the word, where it is not that one */
     int64_t timeout_ms;
     redis_courier_fn *done; /* exactly once, from the loop */
     void *arg;

@@ -5,6 +5,7 @@
 #include "cluster/redis_history.h"
 
 #include "cluster/redis_history_private.h"
+#include "cluster/redis_history_tail.h"
 #include "conf/base/digest.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
@@ -88,6 +89,20 @@ static void on_link(void *arg, enum redis_use use, bool is_up, struct text reaso
         redis_history_claim_on_link(h);
     if (h->is_up[REDIS_CALLS] && h->is_up[REDIS_FOLLOW])
         redis_history_look_start(h, TEXT_OF("This node looks where the shared history is."));
+}
+
+#define CONFLICTS_MOST 1000
+
+void redis_history_add_conflict(struct redis_history *h, uint64_t revision)
+{
+    for (size_t i = 0; i < h->conflict_count; i++) {
+        if (h->conflicts[i] == revision)
+            return;
+    }
+    if (h->conflict_count == CONFLICTS_MOST)
+        return;
+    h->conflicts = mem_resize(h->conflicts, (h->conflict_count + 1) * sizeof(*h->conflicts));
+    h->conflicts[h->conflict_count++] = revision;
 }
 
 /* ---- the authority ---- */
@@ -196,6 +211,7 @@ void redis_history_free(struct redis_history **at)
     struct redis_history *h = *at;
     if (h == NULL)
         return;
+    redis_history_tail_free(&h->tail);
     redis_courier_free(&h->courier);
     builder_fini(&h->prefix);
     MEM_FREE(&h->reason);

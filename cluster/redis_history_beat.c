@@ -101,6 +101,8 @@ static bool is_same(const struct entry_id *a, const struct entry_id *b)
 /* What had come when the head was asked for cannot be newer than the answer. */
 static const char *find_difference(struct redis_history *h, const struct history_head *head)
 {
+    if (!head->is_there && h->follow.at.revision == 0)
+        return NULL;
     if (!head->is_there)
         return "The shared history has gone from Redis.";
     if (!is_same(&head->cluster, &h->cluster))

@@ -4,6 +4,7 @@
  * it stands where the shared history does?
  */
 #include "cluster/redis_history_private.h"
+#include "cluster/redis_history_tail.h"
 #include "gatewayd/core/log.h"
 
 #define QUIET_MS 2 /* what is being written ends first */
@@ -38,6 +39,8 @@ static void stand(struct redis_history *h, const struct history_place *at)
     h->follow.at = *at;
     redis_history_enter(h, HISTORY_READY, TEXT_EMPTY);
     redis_history_follow_start(h, at);
+    if (h->tail != NULL)
+        redis_history_tail_go_on(h->tail);
 }
 
 /* ---- case by case ---- */
@@ -78,7 +81,7 @@ static void on_next(void *arg, const struct redis_answer *a)
     if (is_next)
         stand(h, &at);
     else
-        redis_history_merge_start(h, is_trimmed);
+        redis_history_merge_start(h, &h->head_at, is_trimmed);
 }
 
 /* The history has gone on without this node: does what comes next follow what is here? */
@@ -124,6 +127,7 @@ static void decide(struct redis_history *h, const struct history_head *head)
         return;
     }
     h->nobody_ms = 0;
+    h->head_at = head->at;
     if (at.revision == 0)
         redis_history_read_start(h);
     else if (!entry_id_equals(&head->cluster, &cluster))
@@ -131,7 +135,7 @@ static void decide(struct redis_history *h, const struct history_head *head)
     else if (head->at.revision > at.revision)
         behind(h);
     else if (store_embedded_knows(store, head->at.revision, &head->at.id) != STORE_EMBEDDED_KNOWN)
-        redis_history_merge_start(h, false);
+        redis_history_merge_start(h, &head->at, false);
     else if (head->at.revision < at.revision)
         redis_history_push_start(h, &head->at);
     else if (!head->is_whole)

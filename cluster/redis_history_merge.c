@@ -1,29 +1,141 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * redis_history_merge.c - two histories that parted: Redis' one counts.
+ *
+ *     the last entry in common ─▶ what came after it here ─▶ full read ─▶ what can be put back
+ *
+ * What this node alone had is its *tail*. Revocations stay and are told by whoever tells those that
+ * are unshared. The rest is in redis_history_tail.c.
  */
 #include "cluster/redis_history_private.h"
+#include "cluster/redis_history_tail.h"
+#include "conf/base/mem.h"
+#include "gatewayd/core/log.h"
 
-#define RETRY_MS 1000
+#define IDS_AT_ONCE 200
+#define TAIL_MOST   1000
+#define RETRY_MS    1000
+#define BUSY_MS     50
 
-void redis_history_upload_start(struct redis_history *h, const struct history_head *head)
-{
-    redis_history_enter(h, HISTORY_LOOKING,
-                        TEXT_OF("Redis has lost the shared state, or a part of it."));
-    redis_history_look_again(h, RETRY_MS);
-}
+REDIS_SCRIPT(history_ids);
 
-void redis_history_push_start(struct redis_history *h, const struct history_place *from)
-{
-    redis_history_enter(h, HISTORY_LOOKING, TEXT_OF("Redis has lost the newest changes."));
-    redis_history_look_again(h, RETRY_MS);
-}
+static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
-void redis_history_merge_start(struct redis_history *h, bool is_trimmed)
+static void ask_ids(struct redis_history *h);
+
+static void read_all(struct redis_history *h)
 {
     redis_history_read_start(h);
 }
 
-void redis_history_merge_after_read(struct redis_history *h)
+/* ---- the tail ---- */
+
+static void on_fetched(void *arg, struct list *entries)
 {
+    struct redis_history *h = arg;
+    h->is_looking = false;
+    if (h->phase != HISTORY_LOOKING || h->is_stopping)
+        return;
+    redis_history_tail_free(&h->tail);
+    if (!list_is_empty(entries))
+        h->tail = redis_history_tail_new(h, entries, h->merge.common != 0);
+    read_all(h);
+}
+
+static void fetch_tail(struct redis_history *h, uint64_t from)
+{
+    struct store *store = store_embedded_port(h->settings.store);
+    uint64_t to = store_revision(store);
+    uint64_t oldest = store_oldest_revision(store);
+    if (from < oldest)
+        from = oldest;
+    if (to >= TAIL_MOST && from < to - TAIL_MOST + 1)
+        from = to - TAIL_MOST + 1;
+    if (oldest == 0 || from > to) {
+        read_all(h);
+        return;
+    }
+    log_warn(&log_store,
+             "the shared history parted from this node's after revision %llu: %llu entries are "
+             "looked at again",
+             (unsigned long long)(from - 1), (unsigned long long)(to - from + 1));
+    h->is_looking = true;
+    store_embedded_fetch(h->settings.store, from, to, on_fetched, h);
+}
+
+/* ---- the last entry in common ---- */
+
+static void on_ids(void *arg, const struct redis_answer *a)
+{
+    struct redis_history *h = arg;
+    struct history_merge *m = &h->merge;
+    h->is_looking = false;
+    if (h->phase != HISTORY_LOOKING || h->is_stopping)
+        return;
+    if (a->outcome != REDIS_ANSWERED) {
+        redis_history_look_again(h, RETRY_MS);
+        return;
+    }
+    uint64_t oldest = 0;
+    for (size_t i = 0; i + 1 < a->value->count; i += 2) {
+        struct entry_id id;
+        uint64_t revision = (uint64_t)redis_value_integer(&a->value->items[i]);
+        oldest = oldest == 0 ? revision : oldest;
+        if (revision < m->from + IDS_AT_ONCE &&
+            redis_history_parse_id(&a->value->items[i + 1], &id) &&
+            store_embedded_knows(h->settings.store, revision, &id) == STORE_EMBEDDED_KNOWN)
+            m->common = revision;
+    }
+    if (m->common != 0) {
+        fetch_tail(h, m->common + 1);
+    } else if (m->from > 1 && oldest != 0 && oldest <= m->from) {
+        m->from = m->from > IDS_AT_ONCE ? m->from - IDS_AT_ONCE : 1;
+        ask_ids(h);
+    } else {
+        /* Trimmed away, or there never was one. */
+        fetch_tail(h, oldest == 0 ? m->head.revision + 1 : oldest);
+    }
+}
+
+static void ask_ids(struct redis_history *h)
+{
+    char from[TEXT_NUMBER_SIZE];
+    char count[TEXT_NUMBER_SIZE];
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    struct text words[] = { redis_history_key(h, &arena, "log"),
+                            text_print_u64(h->merge.from, from),
+                            text_print_u64(IDS_AT_ONCE, count) };
+    h->is_looking = true;
+    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
+                                                           .script = &redis_script_history_ids,
+                                                           .words = words,
+                                                           .count = ARRAY_LENGTH(words),
+                                                           .key_count = 1,
+                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
+                                                           .done = on_ids,
+                                                           .arg = h });
+    arena_reset(&arena);
+}
+
+void redis_history_merge_start(struct redis_history *h, const struct history_place *head,
+                               bool is_trimmed)
+{
+    if (redis_history_tail_is_busy(h->tail)) {
+        redis_history_look_again(h, BUSY_MS);
+        return;
+    }
+    /* A node that was away for longer than the log goes back has nothing that Redis did not have:
+     * what it did was accepted there. */
+    if (is_trimmed) {
+        log_info(&log_store, "the shared history was trimmed past this node: all of it is read");
+        read_all(h);
+        return;
+    }
+    uint64_t newest = store_revision(store_embedded_port(h->settings.store));
+    uint64_t to = head->revision < newest ? head->revision : newest;
+    h->merge.head = *head;
+    h->merge.common = 0;
+    h->merge.from = to >= IDS_AT_ONCE ? to - IDS_AT_ONCE + 1 : 1;
+    ask_ids(h);
 }

@@ -74,6 +74,28 @@ struct history_read {
     uint64_t records;
 };
 
+/* This node's state on its way to Redis. */
+struct history_upload {
+    bool is_running;
+    bool has_head; /* only what is folded is put in place */
+    char token[17];
+    struct history_place base;
+    bool is_walking;
+    struct store_embedded_walk walk;
+    uint64_t items;
+    struct builder chunk;
+    struct list entries; /* store_embedded_incoming: of the log */
+};
+
+/* Where two histories parted. */
+struct history_merge {
+    struct history_place head;
+    uint64_t from;   /* ids are asked for from here */
+    uint64_t common; /* 0: not found */
+};
+
+struct redis_history_tail;
+
 struct redis_history {
     struct authority authority;
     struct redis_history_settings settings;
@@ -91,20 +113,25 @@ struct redis_history {
     struct history_claim claim;
     struct history_follow follow;
     struct history_read read;
+    struct history_upload upload;
+    struct history_merge merge;
+    struct redis_history_tail *tail; /* NULL: nothing is to be put back */
     struct loop_timer beat_timer;
     struct loop_timer look_timer;
     bool is_beating;
     bool is_folding;
     uint64_t beat_at; /* follow.at when the beat was sent */
     struct entry_id beat_id;
-    uint64_t stuck_at;  /* what had come at the beat before, when there was more; 0: no more */
-    bool is_looking;    /* a step of looking again waits for its answer */
-    uint64_t nobody_ms; /* loop ms since when there is no head; 0: there is one */
+    uint64_t stuck_at; /* what had come at the beat before, when there was more; 0: no more */
+    bool is_looking;   /* a step of looking again waits for its answer */
+    struct history_place head_at; /* what was looked at last */
+    uint64_t nobody_ms;           /* loop ms since when there is no head; 0: there is one */
     uint64_t *conflicts;
     size_t conflict_count;
 };
 
 /* redis_history.c */
+void redis_history_add_conflict(struct redis_history *h, uint64_t revision);
 void redis_history_enter(struct redis_history *h, enum history_phase phase, struct text reason);
 /* "{PREFIX}:NAME" and "{PREFIX}:NAME:ID in hex", in the arena. */
 struct text redis_history_key(const struct redis_history *h, struct arena *arena, const char *name);
@@ -155,7 +182,7 @@ void redis_history_upload_start(struct redis_history *h, const struct history_he
 void redis_history_push_start(struct redis_history *h, const struct history_place *from);
 
 /* redis_history_merge.c: two histories that parted; Redis' one counts. Then looks again. */
-void redis_history_merge_start(struct redis_history *h, bool is_trimmed);
-void redis_history_merge_after_read(struct redis_history *h);
+void redis_history_merge_start(struct redis_history *h, const struct history_place *head,
+                               bool is_trimmed);
 
 #endif

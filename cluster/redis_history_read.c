@@ -71,7 +71,6 @@ static void on_replaced(void *arg, struct text why)
     log_info(&log_store, "the shared state was read: revision %llu, %llu records",
              (unsigned long long)h->read.head.folded, (unsigned long long)h->read.records);
     h->cluster = h->read.head.cluster;
-    redis_history_merge_after_read(h);
     redis_history_look_again(h, 0);
 }
 

@@ -165,7 +165,8 @@ typedef void store_done_fn(void *arg, const struct store_result *result);
 /* All of it or none of it, in one revision. Filled in by the caller, zero elsewhere; lives until
  * done. */
 struct store_commit {
-    struct text author; /* cut at ENTRY_AUTHOR_MAX bytes */
+    struct text author;  /* cut at ENTRY_AUTHOR_MAX bytes */
+    struct text because; /* goes before the summary; may be empty */
     struct store_change *changes;
     size_t change_count;
     struct store_key_change *keys;

@@ -143,6 +143,15 @@ bool store_embedded_is_quiet(const struct store_embedded *e)
     return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox);
 }
 
+struct resource *store_embedded_find(const struct store_embedded *e, enum resource_kind kind,
+                                     struct text name)
+{
+    if (kind == RESOURCE_CONSUMER)
+        return store_embedded_consumer(e, name);
+    struct resource *r = resources_find(e->now.resources, kind, name);
+    return r == NULL ? NULL : resource_ref(r);
+}
+
 void store_embedded_look(struct store_embedded *e)
 {
     store_embedded_batch_run(e);

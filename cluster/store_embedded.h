@@ -22,6 +22,7 @@
 #include "cluster/store_port.h"
 #include "gatewayd/core/mailbox.h"
 #include "conf/base/arena.h"
+#include "conf/base/builder.h"
 #include "gatewayd/policy/credentials.h"
 
 struct authority;
@@ -139,6 +140,43 @@ void store_embedded_replace_cancel(struct store_embedded *e);
 typedef void store_embedded_replaced_fn(void *arg, struct text why);
 void store_embedded_replace_finish(struct store_embedded *e, store_embedded_replaced_fn *done,
                                    void *arg);
+
+/* What stands, stamped; a count of it. NULL: nothing. */
+MUST_USE struct resource *store_embedded_find(const struct store_embedded *e,
+                                              enum resource_kind kind, struct text name);
+
+/* ---- what is here, for those who have lost it ---- */
+
+/* Entries from … to, of the journal; none: they cannot be had. The list and what is in it belong to
+ * the store again when `done` returns, but for what was taken out of the list. From the loop. */
+typedef void store_embedded_fetched_fn(void *arg, struct list *entries);
+void store_embedded_fetch(struct store_embedded *e, uint64_t from, uint64_t to,
+                          store_embedded_fetched_fn *done, void *arg);
+
+/* The state as items of a checkpoint, resources and consumers before keys. Changes may go on: what
+ * is newer than the beginning in places is set right by the entries since. */
+enum store_embedded_walk_stage {
+    STORE_EMBEDDED_WALK_RESOURCES,
+    STORE_EMBEDDED_WALK_HELD,
+    STORE_EMBEDDED_WALK_CONSUMERS,
+    STORE_EMBEDDED_WALK_KEYS,
+    STORE_EMBEDDED_WALK_END
+};
+struct store_embedded_walk {
+    struct store_embedded *store;
+    enum store_embedded_walk_stage stage;
+    struct resources *resources; /* as they were at the base; counted */
+    struct resources_cursor cursor;
+    unsigned kind;
+    struct builder name; /* of the last consumer */
+    uint64_t key;        /* the last one */
+    uint64_t base;
+    struct arena arena;
+};
+void store_embedded_walk_init(struct store_embedded_walk *w, struct store_embedded *e);
+void store_embedded_walk_fini(struct store_embedded_walk *w);
+/* Adds an item or a few; false: that was all. */
+bool store_embedded_walk_next(struct store_embedded_walk *w, struct builder *into);
 
 /* What the authority says of whether it can be asked has changed. */
 void store_embedded_look(struct store_embedded *e);

@@ -14,28 +14,15 @@
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
-enum walk {
-    WALK_START,
-    WALK_RESOURCES,
-    WALK_CONSUMERS,
-    WALK_KEYS,
-    WALK_REVOKED,
-    WALK_FINISH,
-    WALK_END
-};
+enum walk { WALK_START, WALK_STATE, WALK_REVOKED, WALK_FINISH, WALK_END };
 
 struct embedded_compaction {
     struct store_embedded *store;
     enum walk walk;
-    struct resources *resources; /* as they were at the base; counted */
-    struct resources_cursor cursor;
-    unsigned kind;
-    struct builder name; /* of the last consumer */
-    uint64_t key;        /* the last one */
+    struct store_embedded_walk state;
     uint64_t base;
     uint64_t keep_from;
     struct builder chunk;
-    struct arena arena;
     struct scribe_job job;
     bool is_busy; /* the scribe has the chunk */
     enum journal_result result;
@@ -48,17 +35,6 @@ struct embedded_compaction {
 static void add_item(struct embedded_compaction *c, const struct item *item)
 {
     item_print(item, &c->chunk);
-}
-
-static void add_resource(struct embedded_compaction *c, const struct resource *r)
-{
-    add_item(c, &(struct item){ .kind = ITEM_RESOURCE,
-                                .resource = { .kind = r->kind,
-                                              .name = r->name,
-                                              .has_after = true,
-                                              .after = r->set,
-                                              .revision = r->revision,
-                                              .tag = r->tag } });
 }
 
 /* The tag of the whole, and what became of entries that had to be confirmed. */
@@ -76,50 +52,6 @@ static void walk_start(struct embedded_compaction *c)
                                                    .is_open = entry.confirmation == STORE_PENDING,
                                                    .until = entry.confirm_until } });
     }
-}
-
-static bool walk_resources(struct embedded_compaction *c)
-{
-    const struct resource *r = resources_next(&c->cursor);
-    if (r != NULL) {
-        add_resource(c, r);
-        return true;
-    }
-    if (++c->kind == RESOURCE_CONSUMER)
-        return false;
-    resources_cursor_init(&c->cursor, c->resources, (enum resource_kind)c->kind);
-    return true;
-}
-
-static bool walk_consumers(struct embedded_compaction *c)
-{
-    const struct credentials *table = c->store->settings.credentials;
-    struct credentials_consumer consumer;
-    if (!credentials_next_consumer(table, builder_text(&c->name), &consumer))
-        return false;
-    builder_clear(&c->name);
-    builder_add(&c->name, consumer.name);
-    /* Not 0, which would make it an entry's; which revision it was is not kept for consumers. */
-    add_item(c, &(struct item){
-                    .kind = ITEM_RESOURCE,
-                    .resource = { .kind = RESOURCE_CONSUMER,
-                                  .name = consumer.name,
-                                  .has_after = true,
-                                  .after = credentials_consumer_set(table, &consumer, &c->arena),
-                                  .revision = c->base,
-                                  .tag = consumer.stamp } });
-    arena_reset(&c->arena);
-    return true;
-}
-
-static bool walk_keys(struct embedded_compaction *c)
-{
-    struct item item = { .kind = ITEM_KEY, .key = { .change = ITEM_KEY_STATE } };
-    if (!credentials_next_key(c->store->settings.credentials, c->key, &item.key.key))
-        return false;
-    c->key = item.key.key.id;
-    add_item(c, &item);
-    return true;
 }
 
 /* What the shared history does not say yet: few, so all of them at once. */
@@ -164,10 +96,8 @@ static void finish(struct store_embedded *e, bool is_good)
         e->compact_not_before = loop_now_ms(e->settings.loop) + RETRY_MS;
     }
     loop_slice_stop(&e->compact_slice);
-    resources_unref(&c->resources);
-    builder_fini(&c->name);
+    store_embedded_walk_fini(&c->state);
     builder_fini(&c->chunk);
-    arena_reset(&c->arena);
     MEM_FREE(&e->compaction);
 }
 
@@ -189,7 +119,7 @@ static void on_written(void *arg)
     }
     if (c->walk == WALK_START) {
         walk_start(c);
-        c->walk = WALK_RESOURCES;
+        c->walk = WALK_STATE;
     }
     if (!e->is_stopping)
         loop_slice_start(&e->compact_slice);
@@ -208,12 +138,8 @@ static void hand_over(struct embedded_compaction *c)
 static bool walk_on(struct embedded_compaction *c)
 {
     switch (c->walk) {
-    case WALK_RESOURCES:
-        return walk_resources(c);
-    case WALK_CONSUMERS:
-        return walk_consumers(c);
-    case WALK_KEYS:
-        return walk_keys(c);
+    case WALK_STATE:
+        return store_embedded_walk_next(&c->state, &c->chunk);
     case WALK_REVOKED:
         return walk_revoked(c);
     case WALK_START:
@@ -245,11 +171,8 @@ static void start(struct store_embedded *e)
     c->store = e;
     c->base = e->now.revision;
     c->keep_from = history_oldest(&e->history);
-    c->resources = resources_ref(e->now.resources);
-    resources_cursor_init(&c->cursor, c->resources, RESOURCE_UPSTREAM);
-    builder_init(&c->name, SIZE_MAX);
+    store_embedded_walk_init(&c->state, e);
     builder_init(&c->chunk, SIZE_MAX);
-    arena_init(&c->arena, SIZE_MAX);
     e->compaction = c;
     hand_over(c);
 }

@@ -201,6 +201,9 @@ static struct text summarise(struct embedded_work *w)
             &b, "undid revision %llu, which was not confirmed: ", (unsigned long long)w->undoes);
     else if (w->commit->restores != 0)
         builder_addf(&b, "restored revision %llu: ", (unsigned long long)w->commit->restores);
+    if (!text_is_empty(w->commit->because))
+        builder_addf(&b,
+                     "%.*s: ", TEXT_ARGS(text_first(w->commit->because, ENTRY_SUMMARY_MAX / 4)));
     struct builder what;
     builder_init(&what, ENTRY_SUMMARY_MAX / 2);
     summarise_resources(w, &what);

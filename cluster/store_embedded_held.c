@@ -141,6 +141,23 @@ void store_embedded_held_add(struct store_embedded *e, const struct item_resourc
     add(e->held, item, item->revision, item->tag);
 }
 
+void store_embedded_held_print(const struct store_embedded *e, struct builder *b)
+{
+    if (e->held == NULL)
+        return;
+    LIST_EACH (node, &e->held->things) {
+        const struct held_thing *t = LIST_ITEM(node, struct held_thing, node);
+        item_print(&(struct item){ .kind = ITEM_RESOURCE,
+                                   .resource = { .kind = t->kind,
+                                                 .name = t->name,
+                                                 .has_after = t->has_after,
+                                                 .after = t->after,
+                                                 .revision = t->revision,
+                                                 .tag = t->tag } },
+                   b);
+    }
+}
+
 void store_embedded_held_settle(struct embedded_work *w)
 {
     struct store_embedded *e = w->store;

@@ -265,6 +265,8 @@ bool store_embedded_held_try(struct embedded_work *w);
 void store_embedded_held_settle(struct embedded_work *w);
 void store_embedded_held_free(struct embedded_held **h);
 
+/* All of it, as items of a checkpoint. */
+void store_embedded_held_print(const struct store_embedded *e, struct builder *b);
 /* An item by itself, and why. */
 void store_embedded_held_add(struct store_embedded *e, const struct item_resource *item,
                              const char *why);

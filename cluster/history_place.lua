@@ -1,0 +1,35 @@
+-- Puts an uploaded state in its place: if there is still no head, or it is still the one for which
+-- the state was made. Revocations are not replaced: what any node knows of is added to them.
+-- KEYS: head, log, resources, consumers, keys, revoked, lock,
+--       then as staged: log, resources, consumers, keys
+-- ARGV: not-after, token, cluster, revision, id, tag of the configuration, "head" if there is one
+local time = redis.call('TIME')
+if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) then
+    return { 'late' }
+end
+if redis.call('HGET', KEYS[7], 'token') ~= ARGV[2] then
+    return { 'lost' }
+end
+local head = redis.call('HMGET', KEYS[1], 'revision', 'id')
+local has_head = ARGV[7] == 'head'
+if has_head ~= (head[1] and true or false) or
+    (has_head and (head[1] ~= ARGV[4] or head[2] ~= ARGV[5])) then
+    redis.call('UNLINK', KEYS[7])
+    return { 'moved' }
+end
+for i = has_head and 3 or 2, 5 do
+    redis.call('UNLINK', KEYS[i])
+    if redis.call('EXISTS', KEYS[i + 6]) == 1 then
+        redis.call('RENAME', KEYS[i + 6], KEYS[i])
+        redis.call('PERSIST', KEYS[i])
+    end
+end
+local count = 0
+for i = 3, 6 do
+    count = count + redis.call('HLEN', KEYS[i])
+end
+redis.call('HSET', KEYS[1], 'revision', ARGV[4], 'id', ARGV[5], 'cluster', ARGV[3],
+    'folded', ARGV[4], 'folded_id', ARGV[5], 'part', '0', 'at', '1', 'config', ARGV[6],
+    'count', string.format('%d', count))
+redis.call('UNLINK', KEYS[7])
+return { 'placed' }
