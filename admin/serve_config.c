@@ -171,7 +171,7 @@ static bool free_some(void *arg)
 
     if (r->count > 0) {
         struct resource *resource = r->changes[--r->count].resource;
-        memory_freed(sizeof(*resource) + resource->set.length);
+        memory_freed(sizeof(*resource) + 4 * resource->set.length);
         resource_unref(&resource);
         return true;
     }

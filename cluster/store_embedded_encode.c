@@ -104,6 +104,8 @@ enum embedded_step store_embedded_encode_resources(struct embedded_work *w)
         begin(w);
     if (!resources_difference_next(&w->difference, &before, &after))
         return STEP_NEXT;
+    w->only = (struct store_difference){ before, after };
+    w->resource_count++;
     add_resource(w, before, after);
     return STEP_AGAIN;
 }
@@ -130,39 +132,11 @@ enum embedded_step store_embedded_encode_keys(struct embedded_work *w)
 
 /* ---- the head ---- */
 
-/* What changed, when it is one resource. */
-static bool find_only_change(const struct embedded_work *w, struct store_difference *out)
-{
-    struct resources_difference d;
-    struct resource *before;
-    struct resource *after;
-    size_t count = 0;
-    resources_difference_init(&d, w->before, w->after);
-    while (count < 2 && resources_difference_next(&d, &before, &after)) {
-        *out = (struct store_difference){ before, after };
-        count++;
-    }
-    if (count == 0 && w->consumer_count == 1)
-        *out = w->consumers[0];
-    return count + w->consumer_count == 1;
-}
-
-static size_t count_changes(const struct embedded_work *w)
-{
-    struct resources_difference d;
-    struct resource *before;
-    struct resource *after;
-    size_t count = w->consumer_count;
-    resources_difference_init(&d, w->before, w->after);
-    while (resources_difference_next(&d, &before, &after))
-        count++;
-    return count;
-}
-
 static void summarise_resources(const struct embedded_work *w, struct builder *b)
 {
-    struct store_difference only;
-    if (find_only_change(w, &only)) {
+    size_t count = w->resource_count + w->consumer_count;
+    if (count == 1) {
+        struct store_difference only = w->resource_count == 1 ? w->only : w->consumers[0];
         const struct resource *r = only.after == NULL ? only.before : only.after;
         const char *how = only.after == NULL    ? "removed"
                           : only.before == NULL ? "added"
@@ -170,7 +144,6 @@ static void summarise_resources(const struct embedded_work *w, struct builder *b
         builder_addf(b, "%s %.*s %s", resource_kind_singular(r->kind), TEXT_ARGS(r->name), how);
         return;
     }
-    size_t count = count_changes(w);
     if (count > 0)
         builder_addf(b, "%zu resources changed", count);
 }

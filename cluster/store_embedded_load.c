@@ -17,7 +17,7 @@
 #define ITEMS_AT_ONCE 16
 #define TELL_EACH     256 /* steps between two words on how far it is */
 
-enum loading_phase { LOADING_CHECK, LOADING_READ, LOADING_END };
+enum loading_phase { LOADING_CHECK, LOADING_READ, LOADING_SEAL, LOADING_END };
 
 /* Lifetime: from store_embedded_load() until `done` returned. */
 struct embedded_loading {
@@ -264,6 +264,9 @@ static bool seal(struct embedded_loading *l)
 {
     struct resources_outside outside = { credentials_plan_users, l->e->settings.credentials };
     struct resources *sealed;
+    if (resources_draft_check_some(l->draft, &outside, &l->problems))
+        return true;
+    l->phase = LOADING_END;
     if (!resources_draft_seal(&l->draft, &outside, &l->problems, &sealed))
         return false;
     store_embedded_advance(&l->e->now, sealed);
@@ -280,10 +283,25 @@ static bool read_more(struct embedded_loading *l)
     journal_reader_next(l->reader, &record);
     if (!load_record(l, &record))
         return false;
-    if (record.kind != JOURNAL_END)
-        return true;
-    l->phase = LOADING_END;
-    return seal(l);
+    if (record.kind == JOURNAL_END)
+        l->phase = LOADING_SEAL;
+    return true;
+}
+
+/* False: it cannot be loaded. */
+static bool go_on(struct embedded_loading *l)
+{
+    switch (l->phase) {
+    case LOADING_CHECK:
+        return check_more(l);
+    case LOADING_READ:
+        return read_more(l);
+    case LOADING_SEAL:
+        return seal(l);
+    case LOADING_END:
+        break;
+    }
+    return true;
 }
 
 static void free_loading(struct store_embedded *e)
@@ -320,8 +338,7 @@ static bool on_slice(void *arg)
 {
     struct store_embedded *e = arg;
     struct embedded_loading *l = e->loading;
-    bool is_good = l->phase == LOADING_CHECK ? check_more(l) : read_more(l);
-    if (is_good && l->phase != LOADING_END)
+    if (go_on(l) && l->phase != LOADING_END)
         return true;
     end(l);
     return false;

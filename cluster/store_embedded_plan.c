@@ -289,6 +289,8 @@ enum embedded_step store_embedded_plan_seal(struct embedded_work *w)
         return store_embedded_work_end(w, STORE_REFERRED);
     struct resources_outside outside = { store_embedded_plan_users, w };
     struct resources *sealed;
+    if (resources_draft_check_some(w->draft, &outside, &w->problems))
+        return STEP_AGAIN;
     if (!resources_draft_seal(&w->draft, &outside, &w->problems, &sealed))
         return store_embedded_work_end(w, STORE_PROBLEMS);
     w->after = sealed;

@@ -86,6 +86,8 @@ struct embedded_work {
     struct text names[STORE_EMBEDDED_NAMES_MOST];
     struct problems problems;
     struct resources_difference difference;
+    size_t resource_count;        /* that it changes; known once they are encoded */
+    struct store_difference only; /* the last one of them; of `before` and `after` */
     struct embedded_gather *gather;
     uint64_t undoes; /* WORK_UNDO */
 

@@ -103,6 +103,11 @@ struct resources_outside {
     void *arg;
 };
 
+/* A part of what sealing checks, a few dozen things: true if there is more. For large drafts, in
+ * slices before resources_draft_seal, which goes on from there; a change begins it anew. */
+bool resources_draft_check_some(struct resources_draft *d, const struct resources_outside *outside,
+                                struct problems *ps);
+
 /* Checks what changed and who refers to it, frees the draft and gives the sealed set (base itself,
  * counted again, when nothing changed). On problems: false, the draft stays as it is. `outside`
  * may be NULL. */

@@ -10,6 +10,8 @@
 #include "conf/base/mem.h"
 #include "conf/resources_private.h"
 
+#define CHECKED_AT_ONCE 32
+
 struct touched {
     struct touched *next;
     enum resource_kind kind;
@@ -26,6 +28,12 @@ struct resources_draft {
     struct touched *first; /* in the order of the first touch */
     struct touched **end;
     struct map by_name[RESOURCES_KINDS]; /* struct touched */
+
+    /* How far checking is. */
+    enum checking { CHECKING_NOT, CHECKING_TOUCHED, CHECKING_LEFT_OUT, CHECKING_DONE } checking;
+    const struct touched *next_touched;
+    struct resources_difference left_out;
+    bool has_found; /* problems */
 };
 
 static struct resources_draft *new_draft(struct resources *base, bool is_replacing)
@@ -86,6 +94,7 @@ static void touch(struct resources_draft *d, enum resource_kind kind, struct tex
 {
     struct touched *t = map_find(&d->by_name[kind], name);
 
+    d->checking = CHECKING_NOT;
     if (t == NULL) {
         t = arena_zalloc(&d->arena, sizeof(*t));
         t->kind = kind;
@@ -263,45 +272,84 @@ static void check_gone(const struct resources_draft *d, enum resource_kind kind,
         check_gone_plan(name, outside, ps);
 }
 
-static void check_touched(const struct resources_draft *d, const struct resources_outside *outside,
-                          struct problems *ps)
+static void check_one_touched(struct resources_draft *d, const struct resources_outside *outside,
+                              struct problems *ps)
 {
-    for (const struct touched *t = d->first; t != NULL; t = t->next) {
-        const struct resource *r = resources_find(d->made, t->kind, t->name);
+    const struct touched *t = d->next_touched;
+    const struct resource *r = resources_find(d->made, t->kind, t->name);
 
-        if (r != NULL)
-            check_present(d, t, r, ps);
-        else
-            check_gone(d, t->kind, t->name, outside, ps);
-    }
+    d->next_touched = t->next;
+    if (r != NULL)
+        check_present(d, t, r, ps);
+    else
+        check_gone(d, t->kind, t->name, outside, ps);
 }
 
 /* What base has and nobody put again. */
-static void check_left_out(const struct resources_draft *d, const struct resources_outside *outside,
-                           struct problems *ps)
+static void check_one_left_out(struct resources_draft *d, const struct resources_outside *outside,
+                               struct problems *ps)
 {
-    struct resources_difference difference;
     struct resource *before;
     struct resource *after;
 
-    resources_difference_init(&difference, d->base, d->made);
-    while (resources_difference_next(&difference, &before, &after)) {
-        if (after == NULL)
-            check_gone(d, before->kind, before->name, outside, ps);
+    if (!resources_difference_next(&d->left_out, &before, &after))
+        d->checking = CHECKING_DONE;
+    else if (after == NULL)
+        check_gone(d, before->kind, before->name, outside, ps);
+}
+
+static void begin_checking(struct resources_draft *d)
+{
+    d->checking = CHECKING_TOUCHED;
+    d->next_touched = d->first;
+    d->has_found = false;
+}
+
+static void check_next(struct resources_draft *d, const struct resources_outside *outside,
+                       struct problems *ps)
+{
+    switch (d->checking) {
+    case CHECKING_NOT:
+        begin_checking(d);
+        break;
+    case CHECKING_TOUCHED:
+        if (d->next_touched != NULL) {
+            check_one_touched(d, outside, ps);
+            break;
+        }
+        d->checking = d->is_replacing ? CHECKING_LEFT_OUT : CHECKING_DONE;
+        resources_difference_init(&d->left_out, d->base, d->made);
+        break;
+    case CHECKING_LEFT_OUT:
+        check_one_left_out(d, outside, ps);
+        break;
+    case CHECKING_DONE:
+        break;
     }
+}
+
+bool resources_draft_check_some(struct resources_draft *d, const struct resources_outside *outside,
+                                struct problems *ps)
+{
+    size_t before = ps->count + ps->dropped;
+
+    for (unsigned i = 0; i < CHECKED_AT_ONCE && d->checking != CHECKING_DONE; i++)
+        check_next(d, outside, ps);
+    d->has_found = d->has_found || ps->count + ps->dropped != before;
+    return d->checking != CHECKING_DONE;
 }
 
 bool resources_draft_seal(struct resources_draft **d, const struct resources_outside *outside,
                           struct problems *ps, struct resources **sealed_out)
 {
     struct resources_draft *draft = *d;
-    size_t before = ps->count + ps->dropped;
 
-    check_touched(draft, outside, ps);
-    if (draft->is_replacing)
-        check_left_out(draft, outside, ps);
-    if (ps->count + ps->dropped != before)
+    while (resources_draft_check_some(draft, outside, ps))
+        continue;
+    if (draft->has_found) {
+        draft->checking = CHECKING_NOT;
         return false;
+    }
     *sealed_out = resources_ref(resources_draft_is_changed(draft) ? draft->made : draft->base);
     resources_draft_free(d);
     return true;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOOK_MS    ((uint64_t)250)
+#define LOOK_MS    ((uint64_t)100)
 #define LONGEST_MS ((uint64_t)16 * 1000)
 
 /* Less than this is not worth a trim, nor calls one a success. */
