@@ -215,3 +215,21 @@ def test_unconfirmed_keys_are_revoked_and_what_cannot_be_undone_takes_no_confirm
                                ("DELETE", f"/v1/keys/{made['id']}", None)):
         assert call(keyed, method, path + "?confirm=1s", body).status == 400
     until(lambda: not opens(keyed, made["key"]))
+
+
+def test_a_mistyped_key_is_refused(node):
+    """A key with our mark whose checksum is wrong would never be accepted: it is not taken either."""
+    node.consumer("acme")
+    good = node.key("acme")["key"]
+    bad = good[:-1] + ("A" if good[-1] != "A" else "B")
+    for answer in (node.admin("POST", "/v1/consumers/acme/keys", {"key": bad}),
+                   node.admin("POST", "/v1/consumers/acme/keys", {"key": good[:-1]}),
+                   node.admin("POST", "/v1/keys/import",
+                              json.dumps({"consumer": "acme", "key": bad}).encode(),
+                              headers={"Content-Type": "application/x-ndjson"})):
+        assert answer.status == 422, answer
+        error = answer.json["errors"][0]
+        assert error["pointer"].endswith("/key")
+        assert "begins with gwk_ but its checksum or length is wrong" in error["message"], error
+        assert bad not in answer.text and good[:-1] not in answer.text
+    assert len(node.admin("GET", "/v1/keys?consumer=acme").json["items"]) == 1

@@ -120,6 +120,44 @@ def test_twenty_thousand_changes_beside_ten_thousand_routes(make_node, tmp_path)
     plain.stop(), secure.stop()
 
 
+def test_large_configurations_hold_nobody_up(make_node):
+    """Twenty thousand routes put, changed, put back, read, explained: no turn of any thread has the
+    processor for more than 20 ms."""
+    node = make_node(log=LOG)
+    count = scaled(20000, 1000)
+
+    def configuration(shift):
+        upstreams = [{"name": f"u{i}", "targets": [{"address": "127.0.0.1:9"}]} for i in range(50)]
+        places = [f"~^/re{i}/[0-9]+$" if i % 100 == 0 else f"/a{i % 37}/r{i}" for i in range(count)]
+        return {"upstreams": upstreams,
+                "routes": [{"name": f"r{i:05}", "match": {"paths": [path]},
+                            "upstream": f"u{(i + shift) % 50}"}
+                           for i, path in enumerate(places)]}
+
+    def call(method, path, body=None, expect=200):
+        answer = node.admin(method, path, body, timeout=120)
+        assert answer.status == expect, answer
+        seen = node.metrics()
+        stalled = {thread: seen[f'gatewayd_loop_stalls_total{{thread="{thread}"}}']
+                   for thread in ("worker", "control")}
+        assert stalled == {"worker": 0, "control": 0} or SANITIZED, (method, path)
+        return answer
+
+    call("PUT", "/v1/config", configuration(0))
+    call("PUT", "/v1/config", configuration(0))
+    call("PUT", "/v1/config", configuration(1))
+    call("PUT", "/v1/config?dry_run=true", configuration(2))
+    call("GET", "/v1/config")
+    call("GET", "/v1/revisions/1")
+    call("GET", "/openapi.yaml")
+    explained = call("POST", "/v1/explain", {"method": "GET", "url": "http://a/a1/r1/x"})
+    assert explained.json["route"] == "r00001"
+    call("POST", "/v1/revisions/1/restore", {})
+    call("PUT", "/v1/config", {"upstreams": [], "routes": configuration(0)["routes"]}, expect=422)
+    node.restart()
+    call("GET", "/v1/routes?limit=1000")
+
+
 def test_writers_with_and_without_conditions_lose_nothing(node):
     """Counters in the metadata of one consumer: whoever looks before it writes loses no step of
     another's, and writers of other consumers are not disturbed."""

@@ -58,8 +58,9 @@ def test_a_second_signal_ends_at_once(make_node, make_origin):
     until(lambda: "drain" in node.log().lower())
     node.signal(signal.SIGTERM)
     begin = time.monotonic()
-    node.wait(5)
+    assert node.wait(5) == 0
     assert time.monotonic() - begin < 5
+    assert "told to stop again" in node.log()
 
 
 @pytest.mark.parametrize("window", ["10s", "200ms"])
