@@ -58,6 +58,7 @@ class Node:
         self.admin_port = free_port()
         self.address = ("127.0.0.1", self.port)
         self.process = None
+        self.environment = {}  # beside this process's own
         self.log_path = self.folder / "log"
         self.access_path = self.folder / "access.log"
         self.config = {
@@ -106,7 +107,8 @@ class Node:
         assert self.process is None
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BUILD / "gatewayd", "-c", self.config_path],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         if wait:
             until(self._is_ready_or_ended, timeout=timeout, what="a ready node")
             assert self.process.poll() is None, self.log()

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits that nodes share through Redis: together they never admit more than a burst and the rate,
+over any time, and use what there is; when Redis fails, within the bounds that the contract states."""
+import pathlib
+import time
+
+import pytest
+
+from harness.offer import Admitted, Offer, offer
+from harness.wait import SANITIZED, until
+
+pytestmark = pytest.mark.skipif(SANITIZED, reason="rates need the plain build")
+
+LIBFAKETIME = next((path for where in ("/usr/lib/*/faketime", "/usr/lib64/faketime", "/usr/lib/faketime")
+                    for path in pathlib.Path("/").glob(where[1:] + "/libfaketimeMT.so.1")), None)
+
+
+def limit(name="all", **fields):
+    return {"name": name, "by": "route", **fields}
+
+
+@pytest.fixture
+def limited(make_cluster, redis):
+    """limited(rate=…, count=2): nodes with one route that answers by itself, under one limit."""
+
+    def make(*limits, count=2, at=None, start=True, **settings):
+        at_redis = redis.state(servers=[(at or redis).address])
+        cluster = make_cluster(redis, count, redis_settings=at_redis, start=start, **settings)
+        if start:
+            set_route(cluster, *limits)
+        return cluster
+
+    return make
+
+
+def set_route(cluster, *limits):
+    cluster[0].route("r", respond={"status": 200, "body": "ok"}, limits=list(limits))
+    cluster.agree()
+
+
+def ask_counts(nodes):
+    return sum(node.metrics()['gatewayd_limit_asks_total{outcome="answered"}'] for node in nodes)
+
+
+def modes(node):
+    metrics = node.metrics()
+    return (metrics['gatewayd_limit_mode{mode="shared"}'],
+            metrics['gatewayd_limit_mode{mode="divided"}'])
+
+
+def is_shared(nodes):
+    return all(modes(node)[1] == 0 for node in nodes)
+
+
+# ---- never over, and used ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("rate, per, burst, seconds, least", [
+    (5, 60, 5, 14, None),
+    (20, 1, 20, 8, 0.97),
+    (200, 1, 100, 8, 0.97),
+    (1000, 1, 500, 8, 0.97),
+    (4000, 1, 4000, 8, 0.97),
+    (50000, 1, 25000, 4, None),  # more than the machine can offer
+])
+def test_ten_times_the_limit_on_each_of_two_nodes(limited, rate, per, burst, seconds, least):
+    cluster = limited(limit(rate=rate, per=f"{per}s", burst=burst))
+    a_second = rate / per
+    offer(cluster, seconds, min(10 * a_second, 20000) if a_second < 2000 else None)
+    admitted = Admitted(cluster)
+    admitted.never_over(a_second, burst)
+    if least is not None:
+        assert admitted.denied > 0
+        # A third of the burst may have come in since the nodes last asked.
+        assert admitted.used(a_second, burst) + burst / 3 / len(admitted.times) >= least
+    if a_second >= 1000:
+        assert ask_counts(cluster) / len(admitted.times) < 0.05
+    assert is_shared(cluster)
+
+
+def test_four_nodes_and_several_limits(limited):
+    tight = limit("tight", rate=300, per="1s", burst=100)
+    wide = limit("wide", rate=18000, per="1m", burst=1000)
+    ip = limit("ip", rate=400, per="1s", burst=400, by="ip")
+    cluster = limited(tight, wide, ip, count=4)
+    offer(cluster, 8, 1000)
+    admitted = Admitted(cluster)
+    admitted.never_over(300, 100)
+    assert admitted.used(300, 100) >= 0.94
+    # A request that one limit denies takes from none: the others are as full as they can be.
+    answer = cluster[0].get("/")
+    assert answer.header("RateLimit-Policy").count("q=") == 3
+
+
+def test_all_on_one_then_all_on_the_other(limited):
+    cluster = limited(limit(rate=200, per="1s", burst=200))
+    for i in range(6):
+        offer([cluster[i % 2]], 2, 1000)
+    admitted = Admitted(cluster)
+    admitted.never_over(200, 200)
+    assert admitted.used(200, 200) >= 0.9
+
+
+def test_bursts_after_quiet_times(limited):
+    cluster = limited(limit(rate=50, per="1s", burst=100))
+    for _ in range(4):
+        offer(cluster, 1, None)
+        time.sleep(1.5)  # quiet: part of the burst comes back
+    Admitted(cluster).never_over(50, 100)
+
+
+@pytest.mark.skipif(LIBFAKETIME is None, reason="libfaketime is not installed")
+def test_clocks_of_the_nodes_five_seconds_apart(limited):
+    """Nodes use their wall clocks for nothing that a limit depends on."""
+    cluster = limited(start=False)
+    ahead = {"gw-a": 5, "gw-b": -5}
+    for node in cluster:
+        node.environment = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": f"{ahead[node.name]:+d}s",
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    cluster.start()
+    set_route(cluster, limit(rate=200, per="1s", burst=200))
+    offer(cluster, 6, 1000)
+    admitted = Admitted(cluster, ahead=ahead)
+    admitted.never_over(200, 200)
+    assert admitted.used(200, 200) >= 0.97
+
+
+def test_a_quota_is_one_for_all_nodes(limited):
+    cluster = limited(limit(quota=500, period="month"))
+    offer(cluster, 3, 1000)
+    admitted = Admitted(cluster)
+    assert 485 <= len(admitted.times) <= 500
+    # It outlives the nodes, which is what keeps it.
+    for node in cluster:
+        node.restart()
+    offer(cluster, 2, 500)
+    assert 490 <= len(Admitted(cluster).times) <= 500
+
+
+def test_many_calm_consumers_need_few_round_trips(limited):
+    """1 000 consumers, each twice a second, under limits of 100 a second."""
+    cluster = limited()
+    node = cluster[0]
+    count = 1000
+    node.put("plans", "p", {"limits": [{"name": "calm", "rate": 100, "per": "1s"}]})
+    node.route("r", respond={"status": 200, "body": "ok"}, auth={"methods": ["key"]})
+    consumers = [{"name": f"c{i}", "plan": "p"} for i in range(count)]
+    config = node.admin("GET", "/v1/config?fields=set").json
+    answer = node.admin("PUT", "/v1/config", {**config, "consumers": consumers})
+    assert answer.status == 200, answer
+    keys = [f"key-of-consumer-number-{i:06d}" for i in range(count)]
+    lines = "".join(f'{{"consumer": "c{i}", "key": "{key}"}}\n' for i, key in enumerate(keys))
+    assert node.admin("POST", "/v1/keys/import", lines.encode(),
+                      headers={"Content-Type": "application/x-ndjson"}).status == 200
+    cluster.agree()
+    offer(cluster, 8, count, connections=64, keys=keys)
+    admitted = Admitted(cluster)
+    assert admitted.denied == 0
+    assert len(admitted.times) > 8 * count  # about twice a second each
+    assert ask_counts(cluster) / len(admitted.times) < 0.2
+
+
+# ---- when Redis fails --------------------------------------------------------------------------
+
+def offer_during(cluster, seconds, rate, happen):
+    """Offers on all nodes while `happen` goes on."""
+    running = [Offer(node, seconds, rate) for node in cluster]
+    happen()
+    for each in running:
+        each.wait()
+    return Admitted(cluster)  # nothing but 200 and 429: no request failed
+
+
+def test_redis_is_killed_and_comes_back_empty(limited, redis):
+    cluster = limited(limit(rate=100, per="1s", burst=100))
+
+    def happen():
+        for _ in range(2):
+            time.sleep(2)
+            redis.restart(keep=False, kill=True)
+
+    admitted = offer_during(cluster, 9, 500, happen)
+    # One burst more for each time; and while both are cut off twice the rate and a half each.
+    admitted.never_over(2 * 100, 4 * 100)
+    until(lambda: is_shared(cluster), timeout=10, what="shared limits")
+    last = admitted.times[-1]
+    assert admitted.between(last - 2000, last) <= 230  # shared again: 100 a second
+
+
+def test_redis_stops_and_goes_on(limited, redis):
+    cluster = limited(limit(rate=100, per="1s", burst=100))
+
+    def happen():
+        time.sleep(1.5)
+        redis.pause()
+        time.sleep(4)
+        assert all(modes(node)[1] == 1 for node in cluster)
+        redis.go_on()
+
+    admitted = offer_during(cluster, 9, 500, happen)
+    admitted.never_over(2 * 100, 2 * 100)
+    # While it is away each has half: nearly the rate together, and never much more.
+    last = admitted.times[-1]
+    start = last - 9000
+    assert admitted.between(start + 3000, start + 5000) <= 2.4 * 100
+    until(lambda: is_shared(cluster), timeout=10, what="shared limits")
+    waited = [e.get("limit_ms", 0) for node in cluster for e in node.access()]
+    assert max(waited) < 500  # one timeout (100 ms), on a busy machine
+
+
+def test_redis_is_flushed(limited, redis):
+    cluster = limited(limit(rate=100, per="1s", burst=100))
+
+    def happen():
+        time.sleep(2)
+        redis.cli("DEL", *[key for key in redis.cli("KEYS", "*:limit:*")])
+
+    admitted = offer_during(cluster, 6, 500, happen)
+    admitted.never_over(100, 200)
+    assert is_shared(cluster)
+
+
+def test_every_answer_of_redis_comes_late(limited, make_proxy, redis):
+    """Later than the timeout: divided, and no request waits for it."""
+    proxy = make_proxy(redis)
+    cluster = limited(limit(rate=100, per="1s", burst=100), at=proxy)
+
+    def happen():
+        time.sleep(2)
+        proxy.delay = 0.2
+        time.sleep(3)
+        assert all(modes(node)[1] == 1 for node in cluster)
+        proxy.delay = 0
+
+    admitted = offer_during(cluster, 9, 500, happen)
+    admitted.never_over(2 * 100, 2 * 100)
+    until(lambda: is_shared(cluster), timeout=10, what="shared limits")
+
+
+def test_one_of_two_nodes_is_cut_off(limited, make_proxy, redis):
+    """k of n: (1 + k/n) of the rate."""
+    proxy = make_proxy(redis)
+    cluster = limited(start=False)
+    cluster[1].config["state"]["redis"]["servers"] = [proxy.address]
+    cluster[1].write_config()
+    cluster.start()
+    set_route(cluster, limit(rate=100, per="1s", burst=100))
+
+    def happen():
+        time.sleep(1)
+        proxy.refusing = True
+        proxy.cut()
+
+    admitted = offer_during(cluster, 8, 500, happen)
+    admitted.never_over(150 * 1.02, 150)
+    last = admitted.times[-1]
+    assert 130 * 3 <= admitted.between(last - 3000, last) <= 155 * 3
+
+
+# ---- a flood -----------------------------------------------------------------------------------
+
+FLOOD = """
+local n = 0
+function request()
+  n = n + 1
+  return wrk.format("GET", "/open", { ["X-Tenant"] = "t" .. n })
+end
+"""
+
+
+def test_a_flood_of_new_addresses_slows_no_known_consumer(limited, redis):
+    cluster = limited()
+    node = cluster[0]
+    node.put("plans", "p", {"limits": [{"name": "plan", "rate": 1000, "per": "1s"}]})
+    node.consumer("acme", plan="p")
+    node.route("open", paths=["/open"], respond={"status": 200, "body": "ok"},
+               limits=[{"name": "each", "rate": 100, "per": "1s", "by": "header:X-Tenant"}])
+    node.route("keyed", paths=["/keyed"], respond={"status": 200, "body": "ok"},
+               auth={"methods": ["key"]})
+    key = node.key("acme")["key"]
+    cluster.agree()
+    known = [("X-API-Key", key)]
+    before = int(redis.info("memory")["used_memory"])
+    flood = Offer(node, 8, None, connections=32, path="/open", script=FLOOD)
+    Offer(node, 8, 100, connections=4, path="/keyed", headers=known).wait()
+    flood.wait()
+    calm = [e for e in node.access() if e.get("route") == "keyed"]
+    assert len(calm) > 200
+    assert all(e["status"] == 200 for e in calm)
+    waits = sorted(e.get("limit_ms", 0) for e in calm)
+    assert waits[int(len(waits) * 0.99)] < 50
+    flooded = sum('"/open"' in line for line in node.access_path.read_text().splitlines())
+    assert flooded > 20000
+    metrics = node.metrics()
+    assert metrics["gatewayd_limit_buckets"] <= 100100
+    assert ask_counts([node]) < 10000 * 8
+    assert int(redis.info("memory")["used_memory"]) - before < 64 << 20
