@@ -34,6 +34,7 @@ struct limits_redis {
     char holder_name[HOLDER_SIZE];
     char prefix[KEY_SIZE / 2];
     _Atomic int64_t timeout_ms;
+    _Atomic unsigned nodes;
     struct mail wanted;
     _Atomic bool is_wanted_posted;
     /* The store's thread's. */
@@ -172,17 +173,11 @@ static enum limits_outcome outcome_of(struct limits_redis *lr, const struct redi
     return LIMITS_AWAY;
 }
 
-static unsigned count_nodes(const struct limits_redis *lr)
-{
-    size_t nodes = lr->settings.count_nodes();
-    return nodes < 1 ? 1 : (unsigned)nodes;
-}
-
 static void on_done(void *arg, const struct redis_result *result)
 {
     struct limits_call *call = arg;
     struct limits_redis *lr = call->lr;
-    struct limits_answer answer = { .run = call->run, .nodes = count_nodes(lr) };
+    struct limits_answer answer = { .run = call->run, .nodes = atomic_load(&lr->nodes) };
     lr->waiting--;
     answer.outcome = outcome_of(lr, result, &answer.bucket);
     call->answered(call->arg, call->seq, &answer);
@@ -266,7 +261,7 @@ static bool ask_redis(struct limits_port *port, struct text identity, const stru
 {
     struct limits_redis *lr = CONTAINER_OF(port, struct limits_redis, port);
     uint64_t run = redis_link_run_of_server(lr->link);
-    *answer_out = (struct limits_answer){ .nodes = count_nodes(lr), .run = run };
+    *answer_out = (struct limits_answer){ .nodes = atomic_load(&lr->nodes), .run = run };
     answer_out->outcome = LIMITS_AWAY;
     if (!redis_link_is_up(lr->link) || run == 0)
         return false;
@@ -313,6 +308,7 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
     lr->settings = *settings;
     lr->link = redis_link_of(settings->redis, REDIS_LIMITS);
     lr->loop = store_thread_loop(settings->thread);
+    atomic_init(&lr->nodes, 1);
     atomic_init(&lr->timeout_ms, settings->timeout_ms);
     mail_init(&lr->wanted, on_wanted, lr);
     loop_timer_init(&lr->tick, lr->loop, on_tick, lr);
@@ -344,6 +340,11 @@ void limits_redis_free(struct limits_redis **at)
     MUST(lr->waiting == 0);
     loop_timer_stop(&lr->tick);
     MEM_FREE(at);
+}
+
+void limits_redis_set_nodes(struct limits_redis *lr, size_t nodes)
+{
+    atomic_store(&lr->nodes, nodes < 1 ? 1 : (unsigned)nodes);
 }
 
 void limits_redis_set_timeout(struct limits_redis *lr, int64_t timeout_ms)

@@ -27,9 +27,6 @@ struct limits_redis_settings {
     struct limiter *limiter;
     struct text node;   /* the node's name */
     int64_t timeout_ms; /* state.redis.timeout */
-    /* Known nodes that are not gone for good, this one included: by so many a limit is divided. On
-     * the store's thread. */
-    size_t (*count_nodes)(void);
 };
 struct limits_redis *limits_redis_new(const struct limits_redis_settings *settings);
 
@@ -38,6 +35,10 @@ void limits_redis_share(struct limits_redis *lr, struct control *control);
 
 /* After the store's thread has ended and redis_stop has answered what was under way. */
 void limits_redis_free(struct limits_redis **lr);
+
+/* Known nodes that are not gone for good, this one included: by so many a limit is divided. Any
+ * thread; 1 until it is called. */
+void limits_redis_set_nodes(struct limits_redis *lr, size_t nodes);
 
 /* Of state.redis.timeout, after a reload. Any thread. */
 void limits_redis_set_timeout(struct limits_redis *lr, int64_t timeout_ms);

@@ -5,9 +5,14 @@
  */
 #include "cluster/store_shared.h"
 
+#include "cluster/cluster.h"
+#include "cluster/limits_redis.h"
 #include "cluster/redis_history.h"
 #include "cluster/store_thread.h"
 #include "conf/base/mem.h"
+#include "gatewayd/control.h"
+
+#define COUNT_NODES_MS 1000
 
 struct store_shared {
     struct control *control;
@@ -15,8 +20,18 @@ struct store_shared {
     struct store_thread *thread;
     struct redis *redis;
     struct redis_history *history;
+    struct limits_redis *limits;
+    struct loop_timer count_nodes;
     bool is_started;
 };
+
+/* By so many limits are divided. */
+static void on_count_nodes(void *arg)
+{
+    struct store_shared *s = arg;
+    limits_redis_set_nodes(s->limits, cluster_member_count());
+    loop_timer_start(&s->count_nodes, COUNT_NODES_MS);
+}
 
 struct store_shared *store_shared_new(struct control *control, struct store_embedded *store,
                                       void (*on_ready)(void *arg), void *arg, struct problems *ps)
@@ -41,6 +56,15 @@ struct store_shared *store_shared_new(struct control *control, struct store_embe
         .on_ready = on_ready,
         .arg = arg,
     });
+    s->limits = limits_redis_new(&(struct limits_redis_settings){
+        .redis = s->redis,
+        .thread = s->thread,
+        .limiter = control_limiter(control),
+        .node = node->node,
+        .timeout_ms = node->state.redis->timeout,
+    });
+    limits_redis_share(s->limits, control);
+    loop_timer_init(&s->count_nodes, control_loop(control), on_count_nodes, s);
     store_embedded_set_authority(store, redis_history_authority(s->history));
     return s;
 }
@@ -49,6 +73,7 @@ void store_shared_start(struct store_shared *s)
 {
     s->is_started = true;
     store_thread_start(s->thread);
+    on_count_nodes(s);
     redis_history_start(s->history);
     redis_start(s->redis);
 }
@@ -56,6 +81,7 @@ void store_shared_start(struct store_shared *s)
 void store_shared_stop(struct store_shared *s)
 {
     redis_history_stop(s->history);
+    loop_timer_stop(&s->count_nodes);
     if (s->is_started)
         store_thread_stop(s->thread);
     redis_stop(s->redis);
@@ -66,6 +92,7 @@ void store_shared_free(struct store_shared **at)
     struct store_shared *s = *at;
     if (s == NULL)
         return;
+    limits_redis_free(&s->limits);
     redis_free(&s->redis);
     store_thread_free(&s->thread);
     /* What the thread sent before it ended. */

@@ -15,7 +15,7 @@
 #define WANT_TIME     10.0       /* s of demand that are asked for */
 #define RETRY_TIME    SECOND     /* between asks while divided */
 #define IDLE_TIME     (10 * SECOND)
-#define REPORT_PART   16 /* of the burst: what is spent is told when it is more */
+#define REPORT_PART   8 /* of the burst: what is spent is told when it is more */
 #define REFUSALS_MOST 3  /* in a row, before those who wait are denied */
 #define DENY_TIME     (20 * MS)
 
@@ -319,6 +319,8 @@ static void fill_ask(struct lease *l, int64_t now, uint64_t seq, struct bucket_a
     double want = is_used(l, now) || need > 0 ? l->demand * WANT_TIME : 0;
     *out = (struct bucket_ask){ .spec = *spec_of(l), .seq = seq, .need = need };
     out->want = want > (double)TOKENS_MOST ? TOKENS_MOST : most((int64_t)want, need);
+    if (!l->was_seen)
+        out->want = most(out->want, l->first_want);
     out->returning = l->is_returning;
     out->spent = spent_divided(l);
     /* What is past its end here may still count as held there: it is given back. */

@@ -49,6 +49,7 @@ struct lease {
     _Atomic int64_t retry_at;
     const struct limits_local_spec *spec;    /* of the whole bucket */
     const struct limits_local_spec *divided; /* this node's part: the caller keeps it right */
+    int64_t first_want; /* asked for while nothing is known of the demand: the caller's, or 0 */
 
     /* The owner's. */
     uint64_t seq;

@@ -12,9 +12,11 @@
 #include "conf/base/mem.h"
 #include "gatewayd/policy/limiter_private.h"
 
-#define SLOT_NS  10000000LL
-#define SLOTS    1024
-#define NEW_MOST 1024 /* asks under way of buckets that are new or divided */
+#define SLOT_NS 10000000LL
+#define SLOTS   1024
+/* Who asks now and then lives on that for a while. Strangers may never be seen again. */
+#define FIRST_WANT 10
+#define NEW_MOST   1024 /* asks under way of buckets that are new or divided */
 
 /* Of those, strangers: so many under way, so many a second. */
 #define STRANGERS_MOST  512
@@ -93,6 +95,7 @@ static struct limiter_lease *lease_new(struct limiter *l, struct limiter_family 
     ll->family = f;
     ll->is_crowd = is_crowd;
     ll->is_stranger = !is_crowd && tally->is_stranger;
+    ll->lease.first_want = ll->is_stranger ? 0 : FIRST_WANT;
     list_init(&ll->node);
     ll->length = length;
     MUST(length <= LIMITER_IDENTITY_MOST);

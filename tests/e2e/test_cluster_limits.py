@@ -34,7 +34,10 @@ def limited(make_cluster, redis):
 
 
 def set_route(cluster, *limits):
-    cluster[0].route("r", respond={"status": 200, "body": "ok"}, limits=list(limits))
+    body = {"match": {"paths": ["/"]}, "respond": {"status": 200, "body": "ok"},
+            "limits": list(limits)}
+    until(lambda: cluster[0].admin("PUT", "/v1/routes/r", body).status in (200, 201), timeout=15,
+          what="a store that takes changes")
     cluster.agree()
 
 
@@ -150,7 +153,7 @@ def test_many_calm_consumers_need_few_round_trips(limited):
     keys = [f"key-of-consumer-number-{i:06d}" for i in range(count)]
     lines = "".join(f'{{"consumer": "c{i}", "key": "{key}"}}\n' for i, key in enumerate(keys))
     assert node.admin("POST", "/v1/keys/import", lines.encode(),
-                      headers={"Content-Type": "application/x-ndjson"}).status == 200
+                      headers={"Content-Type": "application/x-ndjson"}).status == 201
     cluster.agree()
     offer(cluster, 8, count, connections=64, keys=keys)
     admitted = Admitted(cluster)

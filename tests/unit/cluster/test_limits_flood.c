@@ -61,11 +61,6 @@ static uint64_t known_denied;
 static uint64_t strangers_allowed;
 static uint64_t strangers_begun;
 
-static size_t count_nodes(void)
-{
-    return 2;
-}
-
 static void post_answered(void *arg, size_t worker)
 {
     atomic_store(&is_told, true);
@@ -235,8 +230,8 @@ static int make(void **state)
         .limiter = limiter,
         .node = TEXT("gw"),
         .timeout_ms = story.node->state.redis->timeout,
-        .count_nodes = count_nodes,
     });
+    limits_redis_set_nodes(limits, 2);
     struct limiter_sharing sharing = limits_redis_sharing(limits);
     sharing.post_answered = post_answered;
     limiter_share(limiter, &sharing);

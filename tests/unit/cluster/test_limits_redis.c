@@ -56,11 +56,6 @@ static void post_answered(void *arg, size_t worker)
     atomic_store(&n->is_told, true);
 }
 
-static size_t count_nodes(void)
-{
-    return NODES;
-}
-
 static void open_node(struct node *n, const char *more)
 {
     memset(n, 0, sizeof(*n));
@@ -73,8 +68,8 @@ static void open_node(struct node *n, const char *more)
         .limiter = n->limiter,
         .node = TEXT("gw"),
         .timeout_ms = n->story.node->state.redis->timeout,
-        .count_nodes = count_nodes,
     });
+    limits_redis_set_nodes(n->limits, NODES);
     struct limiter_sharing sharing = limits_redis_sharing(n->limits);
     sharing.post_answered = post_answered;
     sharing.answered_arg = n;

@@ -169,15 +169,15 @@ static void a_holder_keeps_no_more_than_is_said(void **state)
 {
     take(1);
     assert_true(look());
-    hear(10, 10, 0);
-    for (int i = 0; i < 6; i++)
+    hear(20, 20, 0);
+    for (int i = 0; i < 12; i++)
         take(1);
     now.ns += 400 * MS;
-    assert_false(look()); /* a sixteenth of the burst is not worth telling */
+    assert_false(look()); /* an eighth of the burst is not worth telling */
     take(1);
     assert_true(look());
-    assert_int_equal(ask.have, 3);
-    hear(2, 2, 0); /* its hold had ended there: three were not known any more */
+    assert_int_equal(ask.have, 7);
+    hear(2, 2, 0); /* its hold had ended there: seven were not known any more */
     assert_int_equal(take(1), LEASE_TAKEN);
     assert_int_equal(take(1), LEASE_TAKEN);
     assert_int_equal(take(1), LEASE_WAIT);
@@ -204,17 +204,17 @@ static void what_an_ask_told_as_spent_cannot_be_given_back(void **state)
 {
     take(1);
     assert_true(look());
-    hear(10, 10, 0);
-    assert_int_equal(take(7), LEASE_TAKEN);
+    hear(20, 20, 0);
+    assert_int_equal(take(13), LEASE_TAKEN);
     struct lease_taking before = taking;
     lease_give(&lease, &before);
-    assert_int_equal(take(7), LEASE_TAKEN);
+    assert_int_equal(take(13), LEASE_TAKEN);
     before = taking;
     now.ns += 400 * MS;
     assert_true(look());
-    assert_int_equal(ask.have, 3);
+    assert_int_equal(ask.have, 7);
     lease_give(&lease, &before); /* too late */
-    assert_int_equal(take(3), LEASE_TAKEN);
+    assert_int_equal(take(7), LEASE_TAKEN);
     assert_int_equal(take(1), LEASE_WAIT);
 }
 
@@ -241,13 +241,13 @@ static void away_it_goes_on_with_what_it_holds_and_its_part(void **state)
     take(1);
     assert_true(look());
     hear(20, 20, 0);
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 13; i++)
         assert_int_equal(take(1), LEASE_TAKEN);
     now.ns += 400 * MS;
     assert_true(look());
     assert_true(hear_outcome(LIMITS_AWAY));
-    /* 13 held; then 50 a second. */
-    for (int i = 0; i < 13; i++)
+    /* 7 held; then 50 a second. */
+    for (int i = 0; i < 7; i++)
         assert_int_equal(take(1), LEASE_TAKEN);
     assert_int_equal(take(1), LEASE_EMPTY);
     assert_int_equal(taking.state.wait_ns, 20 * MS);
