@@ -16,7 +16,7 @@
 #define RETRY_TIME    SECOND     /* between asks while divided */
 #define IDLE_TIME     (10 * SECOND)
 #define REPORT_PART   8 /* of the burst: what is spent is told when it is more */
-#define REFUSALS_MOST 3  /* in a row, before those who wait are denied */
+#define REFUSALS_MOST 3 /* in a row, before those who wait are denied */
 #define DENY_TIME     (20 * MS)
 
 static int64_t least(int64_t a, int64_t b)
@@ -370,13 +370,22 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     atomic_store(&l->mode, LEASE_SHARED);
 }
 
+/* This node's part of what has come in since it asked in vain: who waited for that goes on. */
+static int64_t came_in(const struct lease *l, const struct bucket_spec *part, int64_t now)
+{
+    if (part->kind == LIMIT_QUOTA || now <= l->sent_at)
+        return 0;
+    __int128 tokens = (__int128)(now - l->sent_at) * part->rate / part->per / MS;
+    return tokens > part->burst ? part->burst : (int64_t)tokens;
+}
+
 /* Many leases are divided at one moment; they do not come back at one. */
 static int64_t spread(uint64_t seq)
 {
     return (int64_t)(seq * 0x9e3779b97f4a7c15u >> 32) % (RETRY_TIME / 4);
 }
 
-void lease_divide(struct lease *l, struct limits_local_now now)
+static void divide(struct lease *l, struct limits_local_now now, bool was_asking)
 {
     atomic_store(&l->retry_at, now.ns + RETRY_TIME + spread(l->seq));
     atomic_fetch_add(&l->answers, 1);
@@ -387,6 +396,8 @@ void lease_divide(struct lease *l, struct limits_local_now now)
     const struct bucket_spec *whole = spec_of(l);
     const struct bucket_spec *part = &limits_local_spec_get(l->divided)->spec;
     int64_t left = is_good ? held : 0;
+    if (was_asking)
+        left += came_in(l, part, now.ns);
     if (whole->kind == LIMIT_QUOTA)
         left += (int64_t)((__int128)atomic_load(&l->left) * part->burst / whole->burst);
     if (!l->was_seen)
@@ -401,6 +412,11 @@ void lease_divide(struct lease *l, struct limits_local_now now)
     atomic_store(&l->mode, LEASE_DIVIDED);
 }
 
+void lease_divide(struct lease *l, struct limits_local_now now)
+{
+    divide(l, now, false);
+}
+
 bool lease_on_answer(struct lease *l, uint64_t seq, const struct limits_answer *answer,
                      struct limits_local_now now)
 {
@@ -413,7 +429,7 @@ bool lease_on_answer(struct lease *l, uint64_t seq, const struct limits_answer *
         return true;
     }
     if (answer->outcome == LIMITS_AWAY) {
-        lease_divide(l, now);
+        divide(l, now, true);
         return true;
     }
     atomic_fetch_add(&l->need, l->asked_need);

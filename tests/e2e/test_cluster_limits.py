@@ -288,7 +288,9 @@ def test_a_flood_of_new_addresses_slows_no_known_consumer(limited, redis):
     flood.wait()
     calm = [e for e in node.access() if e.get("route") == "keyed"]
     assert len(calm) > 200
-    assert all(e["status"] == 200 for e in calm)
+    others = [(e["status"], e.get("failure"), e.get("limit_ms"), e["duration_ms"], e["time"])
+              for e in calm if e["status"] != 200]
+    assert others == []
     waits = sorted(e.get("limit_ms", 0) for e in calm)
     assert waits[int(len(waits) * 0.99)] < 50
     flooded = sum('"/open"' in line for line in node.access_path.read_text().splitlines())

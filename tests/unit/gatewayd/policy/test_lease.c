@@ -282,6 +282,22 @@ static void away_it_goes_on_with_what_it_holds_and_its_part(void **state)
     assert_int_equal(take(1), LEASE_EMPTY);
 }
 
+static void who_waited_in_vain_has_this_nodes_part_of_that_time(void **state)
+{
+    take(1);
+    assert_true(look());
+    hear(1, 1, 0);
+    assert_int_equal(take(1), LEASE_TAKEN);
+    assert_int_equal(take(1), LEASE_WAIT);
+    lease_wait(&lease, 1);
+    assert_true(look());
+    now.ns += 100 * MS; /* hangs */
+    assert_true(hear_outcome(LIMITS_AWAY));
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    assert_int_equal(take(1), LEASE_EMPTY);
+}
+
 static void never_seen_it_starts_with_its_part_of_the_burst(void **state)
 {
     take(1);
@@ -409,6 +425,7 @@ int main(void)
         TEST(unused_tokens_go_back_early),
         TEST(away_it_goes_on_with_what_it_holds_and_its_part),
         TEST(never_seen_it_starts_with_its_part_of_the_burst),
+        TEST(who_waited_in_vain_has_this_nodes_part_of_that_time),
         TEST(a_divided_quota_tells_what_it_spent),
         TEST(lost_answers_deny_but_never_divide),
         TEST(idle_it_ends),

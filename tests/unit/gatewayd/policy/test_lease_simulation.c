@@ -276,7 +276,8 @@ static void send(struct node *n, const struct bucket_ask *ask)
             push(e);
     }
     e.what = TIMEOUT;
-    e.at = w->now + (n->is_cut_off ? MS : 100 * MS);
+    /* Refused at once, or hanging. */
+    e.at = w->now + (n->is_cut_off && chance(0.5) ? MS : 100 * MS);
     push(e);
 }
 
