@@ -136,3 +136,16 @@ def test_what_hangs_is_noticed_and_what_flaps_does_not_flood_the_log(make_node, 
         proxy.cut()
         until(lambda: connected(node), what="a node with Redis again")
     assert node.log().count('"subject":"redis"') - before <= 12
+
+
+def test_a_redis_that_answers_late_still_takes_writes(make_node, make_proxy, redis):
+    proxy = make_proxy(redis)
+    node = start(make_node, redis.state(servers=[proxy.address], timeout="100ms"))
+    proxy.delay = 0.2
+    until(lambda: "no connection to Redis for limits" in node.log(), what="limits without Redis")
+    until(lambda: connected(node), what="a node with Redis")
+    node.upstream("v", {"address": "127.0.0.1:1"})
+    assert connected(node)
+    proxy.delay = 0
+    until(lambda: f"connected to Redis {proxy.address} for limits again" in node.log(),
+          what="limits with Redis")

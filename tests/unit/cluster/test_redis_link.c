@@ -36,14 +36,14 @@ static void calls_are_answered_in_order(void **state)
     struct redis_story s;
     struct redis_story_answer a[3];
     open_story(&s, "");
-    redis_story_call(&s, REDIS_CALLS, "SET {gatewayd}:n 41", 1000, &a[0]);
-    redis_story_call(&s, REDIS_CALLS, "INCR {gatewayd}:n", 1000, &a[1]);
+    redis_story_call(&s, REDIS_CALLS, "SET {gatewayd}:n 42", 1000, &a[0]);
+    redis_story_call(&s, REDIS_CALLS, "HLEN {gatewayd}:none", 1000, &a[1]);
     redis_story_call(&s, REDIS_CALLS, "GET {gatewayd}:n", 1000, &a[2]);
     assert_int_equal(redis_link_waiting(redis_link_of(s.redis, REDIS_CALLS)), 3);
     redis_story_wait(&s, &a[2]);
     assert_true(a[0].is_there && a[1].is_there);
     assert_string_equal(a[0].text, "OK");
-    assert_int_equal(a[1].integer, 42);
+    assert_int_equal(a[1].integer, 0);
     assert_int_equal(a[2].integer, 42);
     redis_story_close(&s);
 }
@@ -54,11 +54,16 @@ static void thousands_go_out_together(void **state)
     struct redis_story s;
     struct redis_story_answer *a = mem_new_array(COUNT, sizeof(*a));
     open_story(&s, "");
-    for (int i = 0; i < COUNT; i++)
-        redis_story_call(&s, REDIS_CALLS, "INCR {gatewayd}:many", 5000, &a[i]);
+    char words[64];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(words, sizeof(words), "XADD {gatewayd}:many %d-0 f v", i + 1);
+        redis_story_call(&s, REDIS_CALLS, words, 5000, &a[i]);
+    }
     redis_story_wait(&s, &a[COUNT - 1]);
-    for (int i = 0; i < COUNT; i++)
-        assert_int_equal(a[i].integer, i + 1);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(words, sizeof(words), "%d-0", i + 1);
+        assert_string_equal(a[i].text, words);
+    }
     MEM_FREE(&a);
     redis_story_close(&s);
 }
@@ -70,10 +75,10 @@ static void an_error_is_refused_with_its_text(void **state)
     open_story(&s, "");
     redis_story_call(&s, REDIS_CALLS, "SET {gatewayd}:s x", 1000, &a);
     redis_story_wait(&s, &a);
-    redis_story_call(&s, REDIS_CALLS, "INCR {gatewayd}:s", 1000, &a);
+    redis_story_call(&s, REDIS_CALLS, "HGET {gatewayd}:s f", 1000, &a);
     redis_story_wait(&s, &a);
     assert_int_equal(a.outcome, REDIS_REFUSED);
-    assert_non_null(strstr(a.text, "not an integer"));
+    assert_non_null(strstr(a.text, "WRONGTYPE"));
     redis_story_call(&s, REDIS_CALLS, "GET other", 1000, &a);
     redis_story_wait(&s, &a);
     assert_int_equal(a.outcome, REDIS_REFUSED);
@@ -89,9 +94,9 @@ static void nobody_waits_longer_than_asked_for(void **state)
     struct redis_story_answer a[4];
     open_story(&s, "timeout = \"100ms\";");
     redis_server_pause(&server);
-    redis_story_call(&s, REDIS_LIMITS, "INCR {gatewayd}:h", 100, &a[0]);
+    redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[0]);
     redis_story_turn_for(&s, 50);
-    redis_story_call(&s, REDIS_LIMITS, "INCR {gatewayd}:h", 100, &a[1]);
+    redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[1]);
     redis_story_wait(&s, &a[0]);
     assert_int_equal(a[0].outcome, REDIS_LOST);
     assert_in_range(a[0].took_ms, 99, 190);
@@ -100,7 +105,7 @@ static void nobody_waits_longer_than_asked_for(void **state)
     assert_in_range(a[1].took_ms, 0, 150);
     assert_false(redis_link_is_up(redis_link_of(s.redis, REDIS_LIMITS)));
     for (int i = 0; i < 20; i++) {
-        redis_story_call(&s, REDIS_LIMITS, "INCR {gatewayd}:h", 100, &a[2]);
+        redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[2]);
         redis_story_wait(&s, &a[2]);
         assert_int_equal(a[2].outcome, REDIS_AWAY);
         assert_in_range(a[2].took_ms, 0, 20);
@@ -111,7 +116,7 @@ static void nobody_waits_longer_than_asked_for(void **state)
     redis_server_go_on(&server);
     redis_story_expect_up(&s, REDIS_LIMITS, true);
     redis_story_expect_up(&s, REDIS_CALLS, true);
-    redis_story_call(&s, REDIS_LIMITS, "INCR {gatewayd}:h", 100, &a[3]);
+    redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[3]);
     redis_story_wait(&s, &a[3]);
     assert_int_equal(a[3].outcome, REDIS_ANSWERED);
     redis_story_close(&s);
@@ -237,7 +242,7 @@ static void what_is_queued_has_a_ceiling(void **state)
     open_story(&s, "");
     for (int i = 0; i < COUNT; i++)
         redis_link_call(redis_link_of(s.redis, REDIS_CALLS), &call);
-    redis_story_call(&s, REDIS_CALLS, "DEL {gatewayd}:big", 20000, &a);
+    redis_story_call(&s, REDIS_CALLS, "UNLINK {gatewayd}:big", 20000, &a);
     redis_story_wait(&s, &a);
     assert_int_equal(a.outcome, REDIS_ANSWERED);
     assert_int_equal(outcomes[REDIS_ANSWERED], 7);
@@ -260,6 +265,47 @@ static void a_script_that_runs_long_makes_it_away(void **state)
     redis_story_close(&s);
 }
 
+/* One that became a replica without closing its connections. */
+static void a_server_that_becomes_a_replica_is_left(void **state)
+{
+    struct redis_story s;
+    struct redis_story_answer a;
+    open_story(&s, "");
+    redis_server_tell(&server, "REPLICAOF 127.0.0.1 1", "+OK");
+    redis_story_call(&s, REDIS_CALLS, "SET {gatewayd}:n 1", 1000, &a);
+    redis_story_wait(&s, &a);
+    assert_int_equal(a.outcome, REDIS_REFUSED);
+    assert_non_null(strstr(a.text, "READONLY"));
+    assert_false(redis_link_is_up(redis_link_of(s.redis, REDIS_CALLS)));
+    redis_story_expect_away(&s, REDIS_CALLS, "it is a replica");
+    redis_server_tell(&server, "REPLICAOF NO ONE", "+OK");
+    redis_story_expect_up(&s, REDIS_CALLS, true);
+    redis_story_call(&s, REDIS_CALLS, "SET {gatewayd}:n 1", 1000, &a);
+    redis_story_wait(&s, &a);
+    assert_int_equal(a.outcome, REDIS_ANSWERED);
+    redis_story_close(&s);
+}
+
+static void a_server_that_loads_is_waited_for(void **state)
+{
+    static const char fill[] = "EVAL \"for i=1,3000 do redis.call('SET',i,i) end return 'done'\" 0";
+    struct redis_server_process slow;
+    struct redis_story s;
+    redis_server_start(&slow,
+                       "appendonly no\nkey-load-delay 300\nloading-process-events-interval-bytes "
+                       "1024",
+                       NULL);
+    redis_server_tell(&slow, fill, "$4\r\ndone");
+    redis_server_tell(&slow, "SAVE", "+OK");
+    redis_server_kill(&slow);
+    redis_server_restart(&slow);
+    redis_story_open_for(&s, &slow, "");
+    redis_story_expect_away(&s, REDIS_CALLS, "still loading");
+    redis_story_expect_up(&s, REDIS_CALLS, true);
+    redis_story_close(&s);
+    redis_server_stop(&slow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +320,8 @@ int main(void)
         cmocka_unit_test(what_waits_at_the_end_is_answered),
         cmocka_unit_test(what_is_queued_has_a_ceiling),
         cmocka_unit_test(a_script_that_runs_long_makes_it_away),
+        cmocka_unit_test(a_server_that_becomes_a_replica_is_left),
+        cmocka_unit_test(a_server_that_loads_is_waited_for),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

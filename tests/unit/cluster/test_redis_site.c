@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "conf/base/mem.h"
+#include "tests/unit/cluster/folder.h"
 #include "tests/unit/cluster/redis_server.h"
 #include "tests/unit/gatewayd/cmocka_all.h"
 
@@ -131,7 +132,6 @@ static void the_first_of_the_list_that_will_do_is_used(void **state)
     redis_server_stop(&good);
 }
 
-static bool uses_port(void *arg);
 struct wanted {
     struct redis_story *story;
     int port;
@@ -279,6 +279,60 @@ static void an_old_master_that_comes_back_is_not_used(void **state)
     stop_set(&set);
 }
 
+/* The line that cluster/sentinel.acl documents, as a command. */
+static void set_sentinel_user(const struct redis_server_process *sentinel)
+{
+    char line[1024];
+    char command[2048] = "";
+    FILE *f = fopen("cluster/sentinel.acl", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        char *password = strstr(line, "PASSWORD");
+        if (strncmp(line, "user ", 5) != 0)
+            continue;
+        assert_non_null(password);
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(command, sizeof(command), "ACL SETUSER %.*s" REDIS_SERVER_PASSWORD "%s",
+                 (int)(password - line - 5), line + 5, password + strlen("PASSWORD"));
+    }
+    fclose(f);
+    redis_server_tell(sentinel, command, "+OK");
+}
+
+static bool is_listened_to(void *arg)
+{
+    char *clients = redis_server_ask(arg, "CLIENT LIST TYPE pubsub");
+    bool is_there = strstr(clients, "user=gatewayd") != NULL;
+    MEM_FREE(&clients);
+    return is_there;
+}
+
+static void the_documented_user_of_the_sentinels_is_enough(void **state)
+{
+    struct redis_server_process sentinel;
+    struct redis_server_process server;
+    struct redis_story s;
+    char servers[64];
+    char more[4096];
+    char *folder = folder_new();
+    redis_server_start(&server, "", NULL);
+    redis_server_start_sentinel(&sentinel, server.port, 1);
+    set_sentinel_user(&sentinel);
+    folder_write(folder, "password", TEXT_OF(REDIS_SERVER_PASSWORD));
+    snprintf(servers, sizeof(servers), "\"127.0.0.1:%d\"", sentinel.port);
+    snprintf(more, sizeof(more),
+             "sentinel = { master = \"mymaster\"; user = \"gatewayd\"; password_file = "
+             "\"%s/password\"; };",
+             folder);
+    redis_story_open(&s, servers, more);
+    expect_server(&s, server.port);
+    assert_true(redis_story_until(&s, is_listened_to, &sentinel));
+    redis_story_close(&s);
+    redis_server_stop(&sentinel);
+    redis_server_stop(&server);
+    folder_remove(&folder);
+}
+
 static void a_master_that_sentinel_does_not_know_is_said(void **state)
 {
     struct redis_server_process sentinel;
@@ -320,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_fail_over_is_followed_without_the_configured_sentinel),
         cmocka_unit_test(a_switch_by_hand_moves_links_that_are_up),
         cmocka_unit_test(an_old_master_that_comes_back_is_not_used),
+        cmocka_unit_test(the_documented_user_of_the_sentinels_is_enough),
         cmocka_unit_test(a_master_that_sentinel_does_not_know_is_said),
         cmocka_unit_test(a_sentinel_in_place_of_a_server_is_said),
     };

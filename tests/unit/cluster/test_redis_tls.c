@@ -54,10 +54,10 @@ static void calls_work(struct redis_story *s)
     for (int use = 0; use < REDIS_USES; use++)
         redis_story_expect_up(s, (enum redis_use)use, true);
     for (int i = 0; i < 200; i++)
-        redis_story_call(s, REDIS_CALLS, "INCR {gatewayd}:n", 5000, &a[i]);
+        redis_story_call(s, REDIS_CALLS, "XADD {gatewayd}:n * f v", 5000, &a[i]);
     redis_story_wait(s, &a[199]);
     for (int i = 0; i < 200; i++)
-        assert_int_equal(a[i].integer, i + 1);
+        assert_int_equal(a[i].outcome, REDIS_ANSWERED);
 }
 
 static void a_server_with_a_certificate_of_our_authority_is_used(void **state)

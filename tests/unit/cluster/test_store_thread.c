@@ -71,7 +71,7 @@ static void on_done(void *arg, const struct redis_result *result)
 static void on_up(void *arg, struct redis_link *link, bool is_up)
 {
     struct calling *c = arg;
-    static const struct text words[] = { TEXT("INCR"), TEXT("{gatewayd}:n") };
+    static const struct text words[] = { TEXT("GET"), TEXT("{gatewayd}:n") };
     if (!is_up || c->ups++ > 0)
         return;
     for (int i = 0; i < CALLS; i++)
