@@ -232,6 +232,7 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o 
 fuzz-build: $(FUZZ_PROGRAMS)
 fuzz: ## libFuzzer programs (clang) in build-fuzz/fuzz/
 	+$(MAKE) BUILD=build-fuzz CC=clang OPT=-O1 SAN=fuzzer-no-link,address,undefined fuzz-build
+	@echo 'one of them: build-fuzz/fuzz/fuzz_path -max_total_time=60 -artifact_prefix=build-fuzz/ FOLDER tests/fuzz/corpus/path'
 fuzz-replay-build: $(FUZZ_REPLAYS)
 fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functions, sanitized
 	+$(MAKE) BUILD=build-asan OPT=-O1 SAN=address,undefined fuzz-replay-build
