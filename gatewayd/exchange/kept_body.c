@@ -124,8 +124,9 @@ void kept_body_drop(struct kept_body *k)
 
 void kept_body_fini(struct kept_body *k)
 {
-    for (unsigned i = 0; i < KEPT_BODY_BUFFERS; i++)
-        buffer_unref(&k->kept[i]);
+    /* Most requests have no body. */
+    for (size_t from = 0; from < k->length; from += BUFFER_SIZE)
+        buffer_unref(&k->kept[from / BUFFER_SIZE]);
     k->length = 0;
     k->at = 0;
     k->is_keeping = false;
