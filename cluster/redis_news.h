@@ -17,7 +17,7 @@ struct redis_news {
     const struct redis_news *main; /* of the link for calls: while it is away, others are silent */
     struct loop_timer timer;
     uint64_t said_ms;
-    bool is_up; /* as said */
+    bool is_up;    /* as said */
     bool has_care; /* as said: an operator must act */
     bool has_said;
     char said[REDIS_NEWS_REASON_SIZE]; /* the reason, or the server */

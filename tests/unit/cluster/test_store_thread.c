@@ -65,7 +65,7 @@ static void on_done(void *arg, const struct redis_result *result)
         c->answered++;
     else
         c->other++;
-    atomic_store(&c->is_over, c->answered == CALLS);
+    atomic_store(&c->is_over, c->answered + c->other == CALLS);
 }
 
 static void on_up(void *arg, struct redis_link *link, bool is_up)
