@@ -81,6 +81,7 @@ void frame_reader_fini(struct frame_reader *r)
 static enum disk_result fill(struct frame_reader *r, size_t needed, const char **why_out)
 {
     size_t kept = r->length - r->consumed;
+    MUST(r->buffer != NULL || kept == 0);
     if (kept > 0 && r->consumed > 0)
         memmove(r->buffer, r->buffer + r->consumed, kept);
     r->consumed = 0;

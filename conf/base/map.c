@@ -102,6 +102,7 @@ static void mark_removed(struct map_entry *e)
 
 static void move_some(struct map *m, size_t most)
 {
+    MUST(m->old != NULL || m->old_size == 0);
     for (; m->old_moved < m->old_size && most > 0; m->old_moved++, most--) {
         struct map_entry *e = &m->old[m->old_moved];
         if (is_free(e) || is_removed(e))
