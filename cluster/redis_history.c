@@ -167,9 +167,10 @@ struct authority *redis_history_authority(struct redis_history *h)
     return &h->authority;
 }
 
-void redis_history_set_keeping(struct redis_history *h, size_t history)
+void redis_history_set_keeping(struct redis_history *h, size_t history, int64_t tombstones)
 {
     h->settings.history = history;
+    h->settings.tombstones = tombstones;
 }
 
 /* ---- lifetime ---- */
@@ -195,6 +196,7 @@ void redis_history_start(struct redis_history *h)
 {
     h->fresh_ms = loop_now_ms(h->settings.loop);
     redis_history_beat_start(h);
+    redis_history_tidy_start(h);
 }
 
 void redis_history_stop(struct redis_history *h)
@@ -202,6 +204,7 @@ void redis_history_stop(struct redis_history *h)
     h->is_stopping = true;
     redis_history_look_stop(h);
     redis_history_beat_stop(h);
+    redis_history_tidy_stop(h);
     redis_history_follow_stop(h);
     redis_courier_close(h->courier);
 }

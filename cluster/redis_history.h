@@ -24,8 +24,9 @@ struct redis_history_settings {
     struct redis *redis;
     struct store_thread *thread;
     struct store_embedded *store;
-    size_t history;   /* entries kept in Redis */
-    int64_t replicas; /* a commit waits for so many */
+    size_t history;     /* entries kept in Redis */
+    int64_t tombstones; /* ms: keys past their time stay so long */
+    int64_t replicas;   /* a commit waits for so many */
     /* This node stands where the history does, for the first time, or the first time again since
      * its store was replaced; from the loop. */
     void (*on_ready)(void *arg);
@@ -44,6 +45,6 @@ void redis_history_free(struct redis_history **h);
 
 struct authority *redis_history_authority(struct redis_history *h);
 
-void redis_history_set_keeping(struct redis_history *h, size_t history);
+void redis_history_set_keeping(struct redis_history *h, size_t history, int64_t tombstones);
 
 #endif

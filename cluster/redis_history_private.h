@@ -87,6 +87,14 @@ struct history_upload {
     struct list entries; /* store_embedded_incoming: of the log */
 };
 
+/* A walk through what may be past its time. */
+struct history_tidy {
+    struct loop_timer timer;
+    unsigned hash;
+    char cursor[24];
+    size_t cursor_length;
+};
+
 /* Where two histories parted. */
 struct history_merge {
     struct history_place head;
@@ -115,6 +123,7 @@ struct redis_history {
     struct history_read read;
     struct history_upload upload;
     struct history_merge merge;
+    struct history_tidy tidy;
     struct redis_history_tail *tail; /* NULL: nothing is to be put back */
     struct loop_timer beat_timer;
     struct loop_timer look_timer;
@@ -173,6 +182,10 @@ void redis_history_look_again(struct redis_history *h, uint64_t ms); /* after so
 
 /* redis_history_read.c: the state in Redis takes the place of what is here; then looks again. */
 void redis_history_read_start(struct redis_history *h);
+
+/* redis_history_tidy.c */
+void redis_history_tidy_start(struct redis_history *h);
+void redis_history_tidy_stop(struct redis_history *h);
 
 /* redis_history_upload.c: the state of this node goes to Redis, where there is none (`head` NULL),
  * or where what is folded is not whole; then looks again. */

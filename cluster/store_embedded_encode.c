@@ -12,7 +12,7 @@
 
 /* ---- parts ---- */
 
-/* Where the next item goes: no item is cut, and no part grows much past a megabyte. */
+/* Where the next item goes: no item is cut, and no part grows much past its size. */
 struct builder *store_embedded_encode_room(struct embedded_parts *parts)
 {
     if (parts->count > 0) {

@@ -177,8 +177,8 @@ static void begin(struct embedded_work *w)
     w->text_count = w->incoming->part_count;
     w->before = resources_ref(e->next.resources);
     w->draft = resources_draft_new(w->before);
-    if (e->held != NULL && !store_embedded_held_try(w))
-        w->held = arena_copy(&w->arena, TEXT_OF("what came before it cannot be in force here"));
+    if (e->held != NULL)
+        store_embedded_held_try(w);
     begin_items(w);
 }
 
@@ -213,6 +213,8 @@ static void take_resource(struct embedded_work *w, const struct item_resource *i
             store_embedded_plan_difference(w, before, r);
         return;
     }
+    if (r != NULL || !item->has_after)
+        store_embedded_held_pass(w, item);
     if (r != NULL)
         resources_draft_put(w->draft, r, NULL);
     else if (!item->has_after)
@@ -252,6 +254,8 @@ static void seal(struct embedded_work *w)
 {
     struct store_embedded *e = w->store;
     struct resources_outside outside = { store_embedded_plan_users, w };
+    if (text_is_empty(w->held) && store_embedded_held_is_stuck(e))
+        w->held = TEXT_OF("what came before it cannot be in force here");
     if (text_is_empty(w->held) &&
         !resources_draft_seal(&w->draft, &outside, &w->problems, &w->after)) {
         struct text why = text_of(w->problems.items[0].sentence);

@@ -19,6 +19,7 @@ struct held_thing {
     uint64_t revision;
     uint64_t tag;
     char *memory; /* of the texts */
+    bool is_bad;  /* for the work that tries: this version does not take it */
 };
 
 struct embedded_held {
@@ -73,11 +74,11 @@ void store_embedded_held_free(struct embedded_held **at)
     MEM_FREE(at);
 }
 
-bool store_embedded_held_try(struct embedded_work *w)
+void store_embedded_held_try(struct embedded_work *w)
 {
-    bool is_good = true;
     LIST_EACH (node, &w->store->held->things) {
-        const struct held_thing *t = LIST_ITEM(node, struct held_thing, node);
+        struct held_thing *t = LIST_ITEM(node, struct held_thing, node);
+        t->is_bad = false;
         if (!t->has_after) {
             resources_draft_remove(w->draft, t->kind, t->name);
             continue;
@@ -86,7 +87,7 @@ bool store_embedded_held_try(struct embedded_work *w)
         problems_init(&ps);
         struct resource *r =
             resource_parse(t->kind, t->after, store_embedded_checks(w->store), &ps);
-        is_good &= r != NULL;
+        t->is_bad = r == NULL;
         if (r != NULL) {
             resource_stamp(r, t->revision, t->tag);
             resources_draft_put(w->draft, r, NULL);
@@ -94,7 +95,24 @@ bool store_embedded_held_try(struct embedded_work *w)
         resource_unref(&r);
         problems_fini(&ps);
     }
-    return is_good;
+}
+
+void store_embedded_held_pass(struct embedded_work *w, const struct item_resource *item)
+{
+    struct held_thing *t = w->store->held == NULL ? NULL : find(w->store->held, item);
+    if (t != NULL)
+        t->is_bad = false;
+}
+
+bool store_embedded_held_is_stuck(const struct store_embedded *e)
+{
+    if (e->held == NULL)
+        return false;
+    LIST_EACH (node, &e->held->things) {
+        if (LIST_ITEM(node, struct held_thing, node)->is_bad)
+            return true;
+    }
+    return false;
 }
 
 static void hold_items(struct embedded_work *w)

@@ -64,7 +64,11 @@ static bool parse_resource(struct embedded_loading *l, const struct item_resourc
     struct problems found;
     problems_init(&found);
     *resource_out = resource_parse(item->kind, set, store_embedded_checks(l->e), &found);
-    if (*resource_out == NULL) {
+    /* Where the history is shared a newer version may have set it: the rest is served. */
+    bool is_held = *resource_out == NULL && l->e->authority != NULL;
+    if (is_held && item->kind != RESOURCE_CONSUMER) {
+        store_embedded_held_add(l->e, item, found.count == 0 ? "" : found.items[0].sentence);
+    } else if (*resource_out == NULL && !is_held) {
         char path[160];
         snprintf(path, sizeof(path), "%s.%.*s", resource_kind_name(item->kind),
                  TEXT_ARGS(item->name));
@@ -73,7 +77,7 @@ static bool parse_resource(struct embedded_loading *l, const struct item_resourc
                      found.count == 0 ? "" : found.items[0].sentence);
     }
     problems_fini(&found);
-    return *resource_out != NULL;
+    return *resource_out != NULL || is_held;
 }
 
 static void stamp(struct embedded_loading *l, const struct item_resource *item, struct resource *r)
@@ -93,6 +97,8 @@ static bool load_consumer(struct embedded_loading *l, const struct item_resource
     struct resource *r;
     if (!parse_resource(l, item, item->after, &r))
         return false;
+    if (r == NULL)
+        return true;
     credentials_put_consumer(c, r, item->revision != 0 ? item->tag : store_tag_of(&l->head.id));
     resource_unref(&r);
     return true;
@@ -109,6 +115,8 @@ static bool load_resource(struct embedded_loading *l, const struct item_resource
     struct resource *r;
     if (!parse_resource(l, item, item->after, &r))
         return false;
+    if (r == NULL)
+        return true;
     stamp(l, item, r);
     resources_draft_put(l->draft, r, NULL);
     resource_unref(&r);

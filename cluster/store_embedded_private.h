@@ -16,7 +16,7 @@
 
 #define STORE_EMBEDDED_SET_MOST   ((size_t)16 << 20) /* bytes of what one resource is set to */
 #define STORE_EMBEDDED_NAMES_MOST 10
-#define STORE_EMBEDDED_PART_BYTES ((size_t)1 << 20)
+#define STORE_EMBEDDED_PART_BYTES ((size_t)256 << 10)
 
 /* ---- one commit on its way --------------------------------------------------------------------
  * Lifetime: from its call to its done. */
@@ -27,7 +27,7 @@ enum embedded_work_kind { WORK_COMMIT, WORK_CONFIRM, WORK_UNDO, WORK_REVOKE, WOR
  * outcome is known and nothing is to be written. */
 enum embedded_step { STEP_AGAIN, STEP_NEXT, STEP_WAIT, STEP_END };
 
-/* Encoded items, cut into parts of about a megabyte. */
+/* Encoded items, cut into parts: each is one command where the history is shared. */
 struct embedded_parts {
     struct builder *builders;
     struct text *texts; /* of each, once finished */
@@ -261,8 +261,11 @@ void store_embedded_follow_settle(struct store_embedded *e,
                                   const struct store_embedded_incoming *in);
 
 /* store_embedded_held.c: what came in and cannot be in force here. */
-/* Puts what was held back into the draft of a work that follows; false: it cannot be. */
-bool store_embedded_held_try(struct embedded_work *w);
+/* Puts what was held back into the draft of a work that follows, as far as this version takes it.
+ * _pass: the work brings another one in its place. _is_stuck: there is one that is not taken. */
+void store_embedded_held_try(struct embedded_work *w);
+void store_embedded_held_pass(struct embedded_work *w, const struct item_resource *item);
+bool store_embedded_held_is_stuck(const struct store_embedded *e);
 /* The work's resources are taken in: those of it are held back too, or nothing is any more. */
 void store_embedded_held_settle(struct embedded_work *w);
 void store_embedded_held_free(struct embedded_held **h);

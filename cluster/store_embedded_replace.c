@@ -5,6 +5,8 @@
  *
  *     collect ─▶ journal ─▶ resources ─▶ publish ─▶ consumers, keys ─▶ what is left goes ─▶ done
  *
+ * A node that had nothing publishes last: it serves nobody before it has everything.
+ *
  * Only revocations outlive it: a key that is revoked here stays so, and is unshared if the new
  * state does not say the same.
  */
@@ -41,7 +43,8 @@ struct embedded_replacing {
     enum journal_result written;
     const char *why;
     uint64_t journal_size;
-    size_t chunk; /* the walk through them */
+    bool was_empty; /* there was nothing here before */
+    size_t chunk;   /* the walk through them */
     struct text rest;
     struct resources_draft *draft;
     uint64_t config_tag;
@@ -249,9 +252,24 @@ static void on_published(void *arg, struct text reason)
     struct embedded_replacing *r = e->replacing;
     if (r == NULL || r->phase != REPLACE_PUBLISH)
         return;
+    if (r->was_empty) {
+        end(r, TEXT_EMPTY);
+        return;
+    }
     begin_walk(r);
     r->phase = REPLACE_TABLES;
     loop_slice_start(&e->replace_slice);
+}
+
+static void publish(struct embedded_replacing *r)
+{
+    struct store_embedded *e = r->store;
+    r->phase = REPLACE_PUBLISH;
+    loop_slice_stop(&e->replace_slice);
+    if (e->settings.publish == NULL)
+        on_published(e, TEXT_EMPTY);
+    else
+        e->settings.publish(e->settings.arg, e->now.resources, e->now.revision, on_published, e);
 }
 
 static void take_base(struct embedded_replacing *r)
@@ -286,13 +304,12 @@ static void seal(struct embedded_replacing *r)
         hold_all(r, ps.count == 0 ? "" : ps.items[0].sentence);
     }
     problems_fini(&ps);
+    r->was_empty = e->now.revision == 0;
     take_base(r);
-    r->phase = REPLACE_PUBLISH;
-    loop_slice_stop(&e->replace_slice);
-    if (e->settings.publish == NULL)
-        on_published(e, TEXT_EMPTY);
-    else
-        e->settings.publish(e->settings.arg, e->now.resources, e->now.revision, on_published, e);
+    begin_walk(r);
+    r->phase = REPLACE_TABLES;
+    if (!r->was_empty)
+        publish(r);
 }
 
 static bool step_resources(struct embedded_replacing *r)
@@ -310,7 +327,7 @@ static bool step_resources(struct embedded_replacing *r)
     arena_reset(&arena);
     if (!has_more)
         seal(r);
-    return has_more;
+    return r->phase != REPLACE_PUBLISH;
 }
 
 /* ---- consumers and keys ---- */
@@ -440,6 +457,10 @@ static bool on_slice(void *arg)
     case REPLACE_SWEEP_CONSUMERS:
         return step_sweep_consumers(r);
     case REPLACE_END:
+        if (r->was_empty) {
+            publish(r);
+            break;
+        }
         if (e->settings.pass != NULL)
             e->settings.pass(e->settings.arg, e->now.revision);
         end(r, TEXT_EMPTY);

@@ -338,7 +338,7 @@ static void start(struct control *control)
 static void reload(struct control *control, const struct node_config *node, struct problems *ps)
 {
     if (the.shared != NULL) {
-        store_shared_set_keeping(the.shared, (size_t)node->state.history);
+        store_shared_set_keeping(the.shared, (size_t)node->state.history, node->state.tombstones);
         redis_reload(store_shared_redis(the.shared), ps); /* passwords, certificates */
     }
     store_embedded_set_keeping(the.embedded, (size_t)node->state.history, node->state.tombstones);

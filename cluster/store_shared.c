@@ -52,6 +52,7 @@ struct store_shared *store_shared_new(struct control *control, struct store_embe
         .thread = s->thread,
         .store = store,
         .history = (size_t)node->state.history,
+        .tombstones = node->state.tombstones,
         .replicas = node->state.redis->replicas,
         .on_ready = on_ready,
         .arg = arg,
@@ -112,7 +113,7 @@ struct store_thread *store_shared_thread(struct store_shared *s)
     return s->thread;
 }
 
-void store_shared_set_keeping(struct store_shared *s, size_t history)
+void store_shared_set_keeping(struct store_shared *s, size_t history, int64_t tombstones)
 {
-    redis_history_set_keeping(s->history, history);
+    redis_history_set_keeping(s->history, history, tombstones);
 }

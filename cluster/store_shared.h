@@ -30,6 +30,6 @@ void store_shared_free(struct store_shared **s);
 
 struct redis *store_shared_redis(struct store_shared *s);
 struct store_thread *store_shared_thread(struct store_shared *s);
-void store_shared_set_keeping(struct store_shared *s, size_t history);
+void store_shared_set_keeping(struct store_shared *s, size_t history, int64_t tombstones);
 
 #endif

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several nodes, one history in Redis: what one accepts all serve, and nothing is lost."""
 import concurrent.futures
+import json
+import os
 import shutil
+import signal
+import struct
 import threading
 import time
 
@@ -327,3 +331,136 @@ def test_histories_that_parted_converge(pair, redis):
         assert [admits(node, key) for key in keys] == [401, 200, 200]
     assert len(a.status()["store"]["conflicts"]) == 1
     assert "conflict" in a.log()
+
+
+def test_redis_comes_back_with_as_many_other_entries(make_redis, make_cluster):
+    """Two nodes hang; Redis is emptied, a third one puts an older history there and goes on: at the
+    same number the ids are others."""
+    redis = make_redis()
+    trio = make_cluster(redis, count=3)
+    a, b, c = trio
+    a.consumer("old")
+    trio.agree(1)
+    c.kill()
+    for i in range(3):
+        a.consumer(f"a{i}")
+    trio.agree(4)
+    for node in (a, b):
+        node.signal(signal.SIGSTOP)
+    redis.cli("FLUSHALL")
+    c.start()
+    trio.connected(nodes=[c])
+    for i in range(3):
+        c.consumer(f"c{i}")
+    assert c.status()["revision"] == 4
+    for node in (a, b):
+        node.signal(signal.SIGCONT)
+    for node in trio:
+        until(lambda n=node: {i["name"] for i in n.admin("GET", "/v1/consumers").json["items"]} ==
+              {"old", "a0", "a1", "a2", "c0", "c1", "c2"}, timeout=20, what=f"all on {node.name}")
+    trio.connected()
+    assert trio.agree(7) == 7
+
+
+def test_what_was_not_answered_in_time_never_happens(pair, redis):
+    a, b = pair
+    a.consumer("first")
+    pair.agree(1)
+    redis.pause()
+    answer = a.admin("PUT", "/v1/consumers/late", {}, timeout=10)
+    assert answer.status == 503
+    problem = answer.json
+    redis.go_on()
+    pair.connected(timeout=20)
+    if "outcome-unknown" in problem["type"]:
+        ids = [r["id"] for r in a.admin("GET", "/v1/revisions").json["items"]]
+        assert problem["entries"][0] not in ids
+    for node in pair:
+        assert node.admin("GET", "/v1/consumers/late").status == 404
+    assert b.admin("PUT", "/v1/consumers/second", {}).status == 201
+    assert pair.agree(2) == 2
+    for node in pair:
+        assert node.admin("GET", "/v1/consumers/late").status == 404
+
+
+def item(kind, body):
+    return bytes([kind]) + struct.pack("<I", len(body)) + body
+
+
+def resource(kind, name, after):
+    after = json.dumps(after).encode()
+    return item(1, bytes([kind, 2]) + bytes(16) + bytes([len(name)]) + name.encode() +
+                struct.pack("<I", 0) + struct.pack("<I", len(after)) + after)
+
+
+def newer(redis, *items):
+    """An entry as a newer version would make it."""
+    script = """
+        local head = redis.call('HMGET', KEYS[1], 'revision', 'id')
+        local revision = string.format('%d', head[1] + 1)
+        redis.call('XADD', KEYS[2], revision .. '-0', 'id', ARGV[1], 'prev', head[2], 'time',
+            '1700000000000', 'author', 'newer', 'summary', 'from the future', 'parts', '0',
+            'items', ARGV[2], 'colour', 'blue')
+        redis.call('HSET', KEYS[1], 'revision', revision, 'id', ARGV[1])
+        return revision"""
+    return int(redis.cli("EVAL", script, 2, "{gatewayd}:head", "{gatewayd}:log",
+                         os.urandom(16), b"".join(items)))
+
+
+def test_a_node_of_an_older_version_keeps_following(pair, redis):
+    a, b = pair
+    fill(a)
+    route = {"name": "open", "match": {"paths": ["/open"]},
+             "respond": {"status": 200, "body": "newer"}, "sparkle": True}
+    revision = newer(redis, item(99, b"what is that?"), resource(1, "open", route))
+    pair.agree(revision)
+    for node in pair:
+        until(lambda n=node: n.get("/open").body == b"newer", what="the newer route")
+        assert node.status()["state"] == "ready"
+    assert b.restart().get("/open").body == b"newer"
+    late = pair.add().start()
+    pair.agree(revision)
+    assert late.get("/open").body == b"newer"
+
+
+def test_a_node_that_cannot_apply_a_revision_says_so_and_serves_on(pair, redis):
+    a, b = pair
+    keys = fill(a)
+    pair.agree()
+    bad = {"name": "open", "match": {"paths": ["/open"]}, "respond": {"status": "purple"}}
+    revision = newer(redis, resource(1, "open", bad))
+    for node in pair:
+        until(lambda n=node: n.status()["state"] == "behind", what="a node that is behind")
+        assert "open" in node.status()["reason"]
+        assert node.get("/open").body == b"open"
+        assert node.is_ready()
+    # Keys and consumers go on; resources are not for this node to change.
+    assert b.admin("DELETE", f"/v1/keys/{keys[0]['id']}").status == 204
+    until(lambda: admits(a, keys[0]) == 401, what="a revocation")
+    assert a.admin("PUT", "/v1/routes/x", respond("x")).status == 503
+    b.restart()
+    assert b.status()["state"] == "behind" and admits(b, keys[0]) == 401
+    good = {"name": "open", "match": {"paths": ["/open"]}, "respond": {"body": "good"}}
+    newer(redis, resource(1, "open", good))
+    for node in pair:
+        until(lambda n=node: n.status()["state"] == "ready", what="a node that is no longer behind")
+        assert node.get("/open").body == b"good"
+    assert a.admin("PUT", "/v1/routes/x", respond("x")).status == 201
+    assert pair.agree() == revision + 3
+
+
+def test_confirming_is_known_to_all(pair):
+    a, b = pair
+    assert a.admin("PUT", "/v1/routes/all?confirm=60s", respond("kept")).status == 201
+    pair.agree(1)
+    assert b.admin("POST", "/v1/revisions/1/confirm").status in (200, 204)
+    until(lambda: a.admin("GET", "/v1/revisions/1").json.get("confirmation") != "pending",
+          what="the confirmation on the other node")
+    assert a.admin("PUT", "/v1/routes/gone?confirm=1s",
+                   {**respond("gone"), "match": {"paths": ["/gone"]}}).status == 201
+    pair.agree()
+    until(lambda: b.admin("GET", "/v1/routes/gone").status == 404, timeout=10, what="the undoing")
+    pair.agree()
+    assert a.admin("GET", "/v1/routes/all").status == 200
+    undone = [r for r in a.admin("GET", "/v1/revisions").json["items"] if "undid" in r["summary"]]
+    assert len(undone) == 1
