@@ -43,6 +43,9 @@ static void add_silent(struct asking *a, struct text node, struct text because)
 static bool find_items(struct text body, struct text *items_out)
 {
     static const struct text mark = TEXT("\"items\":[");
+    while (body.length > 0 && body.at[body.length - 1] == '\n') {
+        body.length--;
+    }
     char *at = memmem(body.at, body.length, mark.at, mark.length);
     struct arena arena;
     struct problems ps;
@@ -79,7 +82,9 @@ static void take_answer(struct asking *a, struct text node, const struct peer_an
                    TEXT_OF("it does not take our signature: do the secrets or clocks differ?"));
     } else {
         add_silent(a, node,
-                   answer->status == 0 ? answer->reason : TEXT_OF("it answered with an error"));
+                   answer->status == 0
+                       ? answer->reason
+                       : arena_print(&a->call->arena, "it answered %u", answer->status));
     }
 }
 
