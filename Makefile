@@ -288,11 +288,16 @@ bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 
-.PHONY: run bench install
+.PHONY: run cluster-demo bench install
 run: ## on a fresh machine: install what is needed, build, start a node with two demo services
 	@tests/deps run
 	+@$(MAKE) --no-print-directory all
 	@packaging/demo/run.sh $(BUILD)
+
+cluster-demo: ## the same with two nodes that share a Redis
+	@tests/deps cluster
+	+@$(MAKE) --no-print-directory all
+	@packaging/demo/cluster.sh $(BUILD)
 
 bench: ## CPU per request beside nginx and HAProxy, on the same work
 	@tests/deps bench

@@ -7,91 +7,16 @@
 set -euo pipefail
 
 build=$(cd "${1:?usage: run.sh BUILD}" && pwd)
-umask 077
+demo=demo
+# shellcheck source=packaging/demo/nodes.sh
+. "$(dirname "$(readlink -f "$0")")/nodes.sh"
 
-# One demo at a time has BUILD/demo; another one gets a folder of its own.
-folder=$build/demo
-exec 9>"$build/.demo.lock"
-flock -n 9 || folder=$build/demo.$$
-rm -rf "$folder"
-mkdir -p "$folder"
-
-pids=()
-# shellcheck disable=SC2317 # the trap calls it
-stop() {
-    trap - EXIT INT TERM HUP
-    # A service that line 4 stopped must go on to be able to end.
-    for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-    wait
-    [ "$folder" = "$build/demo" ] || rm -rf "$folder"
-}
-trap stop EXIT
-trap 'echo; echo "Stopped."; exit 0' INT TERM HUP
-
-# ---- ports: the usual ones, else the next that nobody listens on ----
-
-taken=" "
-is_free() {
-    case "$taken" in *" $1 "*) return 1 ;; esac
-    ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-free_port() { # FIRST; the answer is in $port
-    port=$1
-    until is_free "$port"; do port=$((port + 1)); done
-    taken="$taken$port "
-}
 free_port 8080 && gateway_port=$port
 free_port 9080 && admin_port=$port
 free_port 8081 && one_port=$port
 free_port 8082 && two_port=$port
 free_port 9081 && one_admin=$port
 free_port 9082 && two_admin=$port
-
-# ---- nodes ----
-
-token=$(openssl rand -hex 24)
-printf '%s\n' "$token" >"$folder/token"
-echo "demo admin $(printf %s "$token" | openssl dgst -sha256 -r | cut -d' ' -f1)" >"$folder/tokens"
-
-start() { # NAME PORT ADMIN-PORT [SETTING…]
-    local name=$1 port=$2 admin=$3
-    shift 3
-    mkdir "$folder/$name"
-    {
-        printf 'node      = "%s";\n' "$name"
-        printf 'workers   = 1;\n'
-        printf 'listeners = ( { name = "http"; address = "127.0.0.1:%s"; } );\n' "$port"
-        printf 'admin     = { address = "127.0.0.1:%s"; tokens = "%s"; };\n' "$admin" "$folder/tokens"
-        printf 'state     = { dir = "%s"; };\n' "$folder/$name"
-        printf 'timeouts  = { drain = "2s"; };\n'
-        printf 'log       = { access = "%s"; };\n' "$folder/$name-access.log"
-        printf '%s\n' "$@"
-    } >"$folder/$name.conf"
-    "$build/gatewayd" -c "$folder/$name.conf" >"$folder/$name.log" 2>&1 9>&- &
-    pids+=($!)
-}
-
-# A demo service is a gatewayd too, one that answers by itself.
-service() { # NAME PORT ADMIN-PORT
-    cat >"$folder/$1.resources" <<END
-routes = (
-  { name = "up"; match = { paths = ("=/up"); }; respond = { body = "up\n"; }; },
-  { name = "all"; respond = { headers = ( { name = "Content-Type"; value = "text/plain"; } ); body = "hello from $1\n"; }; }
-);
-END
-    start "$1" "$2" "$3" "bootstrap = \"$folder/$1.resources\";"
-}
-
-wait_ready() { # NAME ADMIN-PORT
-    for _ in $(seq 100); do
-        curl -sf -o /dev/null "http://127.0.0.1:$2/readyz" && return
-        sleep 0.1
-    done
-    echo "$1 did not become ready:" >&2
-    cat "$folder/$1.log" >&2
-    exit 1
-}
 
 service one "$one_port" "$one_admin"
 one_pid=$!

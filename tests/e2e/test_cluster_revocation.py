@@ -2,33 +2,41 @@
 """A revoked key is refused by every node, at once, with Redis or without, and for good."""
 import hashlib
 import signal
+import struct
 import threading
 import time
 
 import pytest
 
 from harness.wait import SLOWNESS, scaled, until
-from harness.websocket import WebSocket
+from harness.websocket import frame, read_frame, upgrade
 
 ROUNDS = scaled(300, 30)
 
 
+@pytest.fixture(name="service")
+def fixture_service(make_origin):
+    return make_origin(echo)
+
+
 @pytest.fixture(name="pair")
-def fixture_pair(redis, make_cluster, origin):
-    return make_pair(redis, make_cluster, origin)
+def fixture_pair(redis, make_cluster, service):
+    return make_pair(redis, make_cluster, service)
 
 
-def make_pair(redis, make_cluster, origin, **settings):
+def make_pair(redis, make_cluster, service, **settings):
     state = redis.state()
     cluster = make_cluster(state.pop("servers"), redis_settings=state, **settings)
+    until(lambda: cluster[0].admin("PUT", "/v1/consumers/acme", {}).status in (200, 201),
+          what="a first revision")
+    cluster.agree()
     cluster.connected()
     for node in cluster:
         until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
               what=f"{node.name} knowing both")
     first = cluster[0]
-    first.upstream("u", origin)
+    first.upstream("u", service)
     first.route("r", "u", auth={"methods": ["key"]})
-    first.consumer("acme")
     cluster.agree()
     return cluster
 
@@ -46,6 +54,33 @@ def new_key(pair, node=None):
 
 def revoke(node, key, query=""):
     return node.admin("DELETE", f"/v1/keys/{key['id']}{query}")
+
+
+def echo(peer, request):
+    """An origin that answers, and sends every frame of a WebSocket back."""
+    if request.header("Upgrade") is None:
+        peer.respond(200, b"plain")
+        return True
+    peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+              "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+    while True:
+        opcode, payload = read_frame(peer.take)
+        peer.send(frame(payload, opcode))
+        if opcode == 8:
+            return False
+
+
+def tunnel(node, key):
+    """A WebSocket that works."""
+    link = upgrade(node, more=f"X-API-Key: {key['key']}\r\n")
+    link.send(frame(b"hello", masked=True))
+    assert read_frame(link.take) == (2, b"hello")
+    return link
+
+
+def assert_closed(link):
+    opcode, payload = read_frame(link.take)
+    assert (opcode, struct.unpack(">H", payload[:2])[0]) == (8, 1008)
 
 
 # ---- with Redis ----
@@ -72,11 +107,9 @@ def test_from_the_answer_to_the_first_refusal_elsewhere(pair):
 
 def test_open_streams_are_closed_on_the_other_node(pair):
     key = new_key(pair)
-    with WebSocket(pair[1].address, "/", headers=[("X-API-Key", key["key"])]) as ws:
-        ws.send_text("hello")
-        assert ws.receive_message() == "hello"
+    with tunnel(pair[1], key) as link:
         assert revoke(pair[0], key).status == 204
-        assert ws.receive_close() == 1008
+        assert_closed(link)
 
 
 # ---- without Redis ----
@@ -124,12 +157,10 @@ def test_without_redis_nodes_tell_each_other(pair, redis, how):
 
 def test_open_streams_are_closed_without_redis_too(pair, redis):
     key = new_key(pair)
-    with WebSocket(pair[1].address, "/", headers=[("X-API-Key", key["key"])]) as ws:
-        ws.send_text("hello")
-        assert ws.receive_message() == "hello"
+    with tunnel(pair[1], key) as link:
         away(pair, redis)
         assert revoke(pair[0], key).status == 204
-        assert ws.receive_close() == 1008
+        assert_closed(link)
     redis.go_on()
 
 
@@ -190,8 +221,8 @@ def test_a_revoked_key_never_comes_back(pair, redis):
         assert [use(node, key) for node in pair] == [401, 401]
 
 
-def test_without_a_secret_the_others_are_pending(redis, make_cluster, origin):
-    pair = make_pair(redis, make_cluster, origin, secret=False)
+def test_without_a_secret_the_others_are_pending(redis, make_cluster, service):
+    pair = make_pair(redis, make_cluster, service, secret=False)
     key = new_key(pair)
     away(pair, redis)
     answer = revoke(pair[0], key, "?timeout=200ms")
@@ -222,8 +253,8 @@ def test_many_at_once_without_redis(pair, redis):
 
 # ---- staleness ----
 
-def test_keys_are_refused_when_what_is_known_is_too_old(redis, make_cluster, origin):
-    pair = make_pair(redis, make_cluster, origin, state={"max_staleness": "2s"})
+def test_keys_are_refused_when_what_is_known_is_too_old(redis, make_cluster, service):
+    pair = make_pair(redis, make_cluster, service, state={"max_staleness": "2s"})
     key = new_key(pair)
     away(pair, redis)
     until(lambda: use(pair[0], key) == 503, timeout=10, what="keys being refused")

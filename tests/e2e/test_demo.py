@@ -15,11 +15,11 @@ pytestmark = pytest.mark.heavy
 
 
 class Demo:
-    def __init__(self, folder):
+    def __init__(self, folder, script="run.sh"):
         self.out = folder / "out"
         self.folder = folder
         with open(self.out, "wb") as out:
-            self.process = subprocess.Popen([ROOT / "packaging/demo/run.sh", BUILD], stdout=out,
+            self.process = subprocess.Popen([ROOT / "packaging/demo" / script, BUILD], stdout=out,
                                             stderr=out, stdin=subprocess.DEVNULL, cwd="/",
                                             start_new_session=True)
         until(lambda: "Ctrl-C ends it all" in self.text() or self.process.poll() is not None,
@@ -99,3 +99,41 @@ def test_two_demos_do_not_meet(demo, tmp_path):
     finally:
         assert second.stop() == 0
     assert "hello from" in demo.paste(*demo.lines()[:2])
+
+
+# ---- make cluster-demo ----
+
+@pytest.fixture(name="cluster")
+def fixture_cluster(tmp_path):
+    demo = Demo(tmp_path, "cluster.sh")
+    yield demo
+    demo.stop(signal.SIGTERM)
+
+
+def states(table):
+    """NAME and STATE of each row."""
+    return re.findall(r"^(gw-[ab]) +(\w+)", table, re.M)
+
+
+def test_every_line_of_the_cluster_works_when_it_is_pasted(cluster):
+    first, *tries = cluster.lines()
+    assert len(tries) == 4
+    answer = cluster.paste(first, tries[0])
+    assert states(answer) == [("gw-a", "ready"), ("gw-b", "ready")]
+    assert answer.splitlines()[-1].startswith("HTTP/1.1 200")
+    statuses = cluster.paste(first, tries[1]).split()
+    assert statuses[:2] == ["200", "200"] and statuses[-1] == "429"
+    assert 10 <= statuses.count("200") <= 14
+    answer = cluster.paste(first, tries[2])
+    assert len(re.findall(r"ready +\d+ +away", answer)) == 2
+    assert len(re.findall(r"ready +\d+ +connected", answer)) == 2
+    assert re.search(r"state +revoked", answer)
+    assert states(cluster.paste(first, tries[3])) == [
+        ("gw-a", "ready"), ("gw-b", "unseen"), ("gw-a", "ready"), ("gw-b", "ready")]
+
+
+def test_ctrl_c_ends_all_of_the_cluster(cluster):
+    assert cluster.stop() == 0
+    left = subprocess.run(["pgrep", "-f", str(BUILD / "cluster-demo")], stdout=subprocess.PIPE,
+                          text=True)
+    assert left.stdout == ""

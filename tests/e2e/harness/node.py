@@ -132,6 +132,7 @@ class Node:
             return 0
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGCONT)  # a story may have stopped it
         return self.wait(timeout)
 
     def wait(self, timeout=20):
