@@ -322,7 +322,8 @@ static void stop(struct control *control)
         control_watch(control, NULL, NULL);
         revocations_stop(cluster->revocations);
     }
-    /* Not freed: its links are the store's and go after this. The thread runs once all is loaded. */
+    /* Not freed: its links are the store's and go after this. The thread runs once all is loaded.
+     */
     if (the.heartbeat != NULL && cluster->scribe != NULL)
         heartbeat_stop(the.heartbeat, control_loop(control));
     members_file_free(&the.file);

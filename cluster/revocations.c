@@ -60,7 +60,6 @@ struct revocations {
     bool is_started;
     bool is_stopping;
     bool has_begun;
-    size_t unshared; /* at the last look */
 };
 
 /* ---- outboxes ---- */
@@ -330,7 +329,7 @@ static void tell_what_was_left(struct revocations *r)
 {
     struct store_revocation *items = mem_new_array(LEFT_MOST, sizeof(*items));
     size_t count = store_list_unshared(store_get(), items, LEFT_MOST);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && i < LEFT_MOST; i++)
         put_to_all(r, &items[i]);
     r->has_begun = true;
     MEM_FREE(&items);
@@ -356,14 +355,14 @@ static void on_look(void *arg)
     if (store_is_loading(store_get()) || r->is_committing)
         return;
     bool is_away = store_status(store_get()).is_away;
-    r->unshared = store_list_unshared(store_get(), items, ARRAY_LENGTH(items));
-    if (r->unshared == 0) {
+    size_t count = store_list_unshared(store_get(), items, ARRAY_LENGTH(items));
+    if (count == 0) {
         clear_outboxes(r);
         deliver_all(r);
         return;
     }
     if (!is_away) {
-        share(r, items, r->unshared);
+        share(r, items, count < COMMIT_MOST ? count : COMMIT_MOST);
         return;
     }
     if (!r->has_begun)
@@ -373,7 +372,7 @@ static void on_look(void *arg)
 
 size_t revocations_waiting(const struct revocations *r)
 {
-    return r->unshared;
+    return r->is_started ? store_list_unshared(store_get(), NULL, 0) : 0;
 }
 
 /* ---- lifetime ---- */

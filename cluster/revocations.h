@@ -53,7 +53,7 @@ void revocations_print(const struct store_revocation *items, size_t count, struc
 MUST_USE bool revocations_parse(struct text json, struct arena *arena,
                                 struct store_revocation **items_out, size_t *count_out);
 
-/* Told to others, or to the history, still. */
+/* What the history does not say yet. */
 size_t revocations_waiting(const struct revocations *r);
 
 #endif

@@ -217,7 +217,8 @@ struct store_revoke {
 };
 void store_revoke(struct store *s, struct store_revoke *revoke);
 
-/* Some of those that no entry of the history says yet; returns how many. */
+/* The first of those that no entry of the history says yet, at most `size`; returns how many there
+ * are. */
 size_t store_list_unshared(struct store *s, struct store_revocation *items, size_t size);
 
 /* ---- history --------------------------------------------------------------------------------- */

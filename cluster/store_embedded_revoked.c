@@ -74,18 +74,18 @@ size_t store_embedded_revoked_list(struct store *s, struct store_revocation *ite
     size_t count = 0;
     LIST_EACH_SAFE (node, following, &e->unshared) {
         struct unshared *u = LIST_ITEM(node, struct unshared, node);
-        if (count == size)
-            break;
         /* Past its time: there is nothing left to tell. */
         if (!credentials_get_key_by_digest(e->settings.credentials, &u->digest, &key)) {
             drop(e, u);
             continue;
         }
-        items[count++] = (struct store_revocation){ .id = key.id,
-                                                    .digest = key.digest,
-                                                    .created_at = key.created_at,
-                                                    .expires_at = key.expires_at,
-                                                    .revoked_at = key.revoked_at };
+        if (count < size)
+            items[count] = (struct store_revocation){ .id = key.id,
+                                                      .digest = key.digest,
+                                                      .created_at = key.created_at,
+                                                      .expires_at = key.expires_at,
+                                                      .revoked_at = key.revoked_at };
+        count++;
     }
     return count;
 }

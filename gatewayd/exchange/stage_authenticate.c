@@ -64,6 +64,14 @@ static enum verdict defer_stale(struct exchange *ex)
     return exchange_fail(ex, FAILURE_KEYS_STALE, "%s", "");
 }
 
+/* Not mistyped: somebody may have made it meanwhile. */
+static bool could_be_key(struct text key)
+{
+    enum key_form form = key_form(key);
+
+    return form == KEY_OURS || form == KEY_FOREIGN;
+}
+
 static bool has_text(struct texts list, struct text wanted)
 {
     for (size_t i = 0; i < list.count; i++) {
@@ -129,7 +137,7 @@ enum verdict stage_authenticate(struct exchange *ex)
     case CREDENTIALS_UNKNOWN:
         if (!claim.counts_unknown)
             return missing(ex);
-        if (credentials_is_stale(ex->all->credentials))
+        if (credentials_is_stale(ex->all->credentials) && could_be_key(claim.key))
             return defer_stale(ex);
         return refuse(ex, FAILURE_KEY_UNKNOWN, CHALLENGE_INVALID);
     case CREDENTIALS_REVOKED:

@@ -8,6 +8,7 @@
 umask 077
 
 # One demo of a name at a time has BUILD/NAME; another one gets a folder of its own.
+# shellcheck disable=SC2154 # the demo sets them
 folder=$build/$demo
 exec 9>"$build/.$demo.lock"
 flock -n 9 || folder=$build/$demo.$$
