@@ -13,9 +13,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cluster/redis_backoff.h"
+#include "cluster/redis_clock.h"
 #include "cluster/redis_private.h"
 #include "cluster/redis_scripts.h"
 #include "cluster/redis_wire.h"
@@ -55,13 +55,6 @@ struct call {
     enum redis_outcome outcome;
 };
 
-/* What was learned of the server's clock: at .local_us it said .server_us, give or take. */
-struct reading {
-    int64_t server_us;
-    uint64_t local_us;
-    uint64_t doubt_us;
-};
-
 struct redis_link {
     struct redis_link_settings settings;
     struct loop *loop;
@@ -72,7 +65,7 @@ struct redis_link {
     uint64_t greeted_us;
     struct redis_server server; /* that it uses, or used last */
     uint64_t run;
-    struct reading clock;
+    struct redis_clock clock;
     struct list calls;    /* sent, in order */
     struct list finished; /* to be answered by .task */
     size_t waiting;
@@ -336,37 +329,6 @@ static void run_by_text(struct redis_link *l, struct call *c)
     MEM_FREE(&r);
 }
 
-/* ---- the clock ------------------------------------------------------------------------------ */
-
-/* A reading is off by half its round trip at most, and our clocks part by some 500 ppm. */
-static uint64_t doubt_now(const struct reading *r, uint64_t at_us)
-{
-    return r->doubt_us + (at_us - r->local_us) / 2000;
-}
-
-static void note_time(struct redis_link *l, int64_t server_us, uint64_t asked_us)
-{
-    uint64_t at = now_us();
-    struct reading new = { server_us, at, (at - asked_us) / 2 };
-    new.server_us += (int64_t) new.doubt_us;
-    const struct reading *old = &l->clock;
-    if (old->server_us != 0) {
-        int64_t expected = old->server_us + (int64_t)(at - old->local_us);
-        uint64_t apart = (uint64_t)llabs(new.server_us - expected);
-        bool has_stepped = apart > doubt_now(old, at) + new.doubt_us;
-        if (!has_stepped && doubt_now(old, at) < new.doubt_us)
-            return;
-    }
-    l->clock = new;
-}
-
-int64_t redis_link_time_us(const struct redis_link *l)
-{
-    if (l->clock.server_us == 0)
-        return 0;
-    return l->clock.server_us + (int64_t)(now_us() - l->clock.local_us);
-}
-
 /* ---- beats: an idle link notices, and keeps time --------------------------------------------- */
 
 static int64_t answer_ms(const struct redis_link *l)
@@ -398,7 +360,7 @@ static void on_beat_answered(struct redis_link *l, struct call *c, const struct 
     if (redis_reply_integer(redis_reply_at(reply, 0), &seconds) &&
         redis_reply_integer(redis_reply_at(reply, 1), &us) && seconds >= 0 &&
         seconds < INT64_MAX / 2000000 && us >= 0 && us < 1000000)
-        note_time(l, seconds * 1000000 + us, c->sent_us);
+        redis_clock_note(&l->clock, seconds * 1000000 + us, c->sent_us, now_us());
     free_call(c);
 }
 
@@ -494,9 +456,9 @@ static void become_up(struct redis_link *l)
     }
     loop_timer_stop(&l->deadline);
     if (l->run != l->greeting.facts.run)
-        l->clock = (struct reading){ 0 };
+        l->clock = (struct redis_clock){ 0 };
     l->run = l->greeting.facts.run;
-    note_time(l, l->greeting.facts.time_us, l->greeted_us);
+    redis_clock_note(&l->clock, l->greeting.facts.time_us, l->greeted_us, now_us());
     l->state = UP;
     l->needs_care = false;
     l->reason[0] = '\0';
@@ -656,6 +618,11 @@ struct text redis_link_reason(const struct redis_link *l)
 bool redis_link_is_named(const struct redis_link *l)
 {
     return l->server.is_named;
+}
+
+int64_t redis_link_time_us(const struct redis_link *l)
+{
+    return redis_clock_read(&l->clock, now_us());
 }
 
 uint64_t redis_link_run_of_server(const struct redis_link *l)

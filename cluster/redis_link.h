@@ -67,14 +67,13 @@ void redis_link_renew(struct redis_link *l, struct text reason);
 bool redis_link_is_up(const struct redis_link *l);
 struct text redis_link_reason(const struct redis_link *l); /* away: why, a sentence; else empty */
 
-/* The server's clock in microseconds since the epoch, as far as is known: its TIME at the last
- * answer that told it, gone on with our monotonic clock. Late rather than early by at most half a
- * round trip. 0: never known. */
+/* The server's clock in microseconds since the epoch, as far as is known (redis_clock.h): its TIME,
+ * asked each second, gone on with our monotonic clock; off by half of a round trip at most, of a
+ * good one. 0: never known. */
 int64_t redis_link_time_us(const struct redis_link *l);
 
-/* A number made of the server's run id (INFO or HELLO are not needed for it: a script or command
- * that the documented ACL allows tells it); changes when the server restarted or another one took
- * over. 0: never known. */
+/* A number made of the server's run id (INFO, at connect), the same on every node; changes when the
+ * server restarted or another one took over. 0: never known. */
 uint64_t redis_link_run_of_server(const struct redis_link *l);
 
 /* Sentinel names the server in use as the master, by its highest epoch: even if its history is
