@@ -4,6 +4,7 @@
  */
 #include "cluster/redis.h"
 
+#include "cluster/redis_metrics.h"
 #include "cluster/redis_news.h"
 #include "cluster/redis_private.h"
 #include "cluster/redis_reader.h"
@@ -119,6 +120,7 @@ static void begin(void *arg)
 
 void redis_start(struct redis *r)
 {
+    redis_metrics_start();
     mailbox_post_call(store_thread_mailbox(r->thread), begin, r);
 }
 

@@ -16,6 +16,7 @@
 
 #include "cluster/redis_backoff.h"
 #include "cluster/redis_clock.h"
+#include "cluster/redis_metrics.h"
 #include "cluster/redis_private.h"
 #include "cluster/redis_scripts.h"
 #include "cluster/redis_wire.h"
@@ -105,8 +106,10 @@ static void answer(struct redis_link *l, struct call *c, const struct redis_resu
     redis_done_fn *done = c->done;
     void *arg = c->arg;
     free_call(c);
-    if (done != NULL)
-        done(arg, result);
+    if (done == NULL)
+        return;
+    redis_metrics_count(l->settings.use, result->outcome);
+    done(arg, result);
 }
 
 static void answer_finished(struct redis_link *l)
@@ -172,6 +175,8 @@ static void hang_up(struct redis_link *l)
     loop_timer_stop(&l->beat);
     end_calls(l);
     redis_wire_close(&l->wire);
+    if (l->state != CONNECTING)
+        redis_metrics_on_lost(l->settings.use);
     l->is_greeting = false;
     l->state = AWAY;
     tell_change(l);
@@ -460,6 +465,7 @@ static void become_up(struct redis_link *l)
     l->run = l->greeting.facts.run;
     redis_clock_note(&l->clock, l->greeting.facts.time_us, l->greeted_us, now_us());
     l->state = UP;
+    redis_metrics_on_up(l->settings.use);
     l->needs_care = false;
     l->reason[0] = '\0';
     loop_timer_start(&l->beat, BEAT_MS);

@@ -12,6 +12,9 @@ from harness.redis import PASSWORD, acl_line
 from harness.wait import until
 
 
+LINKS = ("calls", "follow", "limits")
+
+
 def connected(node):
     return node.status()["store"]["state"] == "connected"
 
@@ -117,8 +120,13 @@ def test_a_fail_over_is_followed(make_node, make_sentinels):
 
 def test_a_restart_is_told_once_each_way(make_node, redis):
     node = start(make_node, redis.state())
+    assert {node.metrics()[f'gatewayd_redis_up{{link="{use}"}}'] for use in LINKS} == {1}
+    assert node.metrics()['gatewayd_redis_calls_total{link="calls",outcome="answered"}'] > 0
     redis.kill()
     until(lambda: "Redis is away" in node.log(), what="a line that it is away")
+    until(lambda: not any(node.metrics()[f'gatewayd_redis_up{{link="{use}"}}'] for use in LINKS),
+          what="a metric that says so")
+    assert node.metrics()['gatewayd_redis_lost_total{link="calls"}'] == 1
     redis.start()
     until(lambda: node.log().count("connected to Redis") == 2, what="a line that it is back")
     assert node.log().count("Redis is away") == 1
