@@ -79,6 +79,7 @@ struct history_upload {
     bool is_running;
     bool has_head; /* only what is folded is put in place */
     char token[17];
+    unsigned attempt;
     struct history_place base;
     bool is_walking;
     struct store_embedded_walk walk;

@@ -33,10 +33,11 @@ static void next_entry(struct redis_history *h);
 
 /* ---- keys ---- */
 
+/* Of this attempt only: what one before left would be mixed with what is there now. */
 static struct text staged(const struct redis_history *h, struct arena *arena, const char *name)
 {
-    return arena_print(arena, "%.*snew:%s:%s", TEXT_ARGS(builder_text(&h->prefix)), h->upload.token,
-                       name);
+    return arena_print(arena, "%.*snew:%s-%u:%s", TEXT_ARGS(builder_text(&h->prefix)),
+                       h->upload.token, h->upload.attempt, name);
 }
 
 static struct text token_of(const struct redis_history *h)
@@ -290,6 +291,7 @@ static void on_elected(void *arg, const struct redis_answer *a)
         return;
     store_embedded_walk_init(&u->walk, h->settings.store);
     u->is_walking = true;
+    u->attempt++;
     u->items = 0;
     next_chunk(h);
 }
