@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The next entries of the history: all of them, or none.
 -- KEYS: head, log, refused:ID of the first, then the body of each (used where it has parts).
 -- ARGV: not-after, cluster, revision and id of the entry before, then of each entry:

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who puts the state back into a Redis that has lost it: the node whose history is the newest of
 -- those that say so within a while.
 -- KEYS: lock. ARGV: not-after, token, revision, how long others may say so (ms), lifetime (ms)

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Brings the state (hashes of resources, consumers, keys and revocations) nearer to the head: a
 -- bounded number of items at a time, so that no entry, however big, holds up anybody. Each step is
 -- whole and says where the next one begins, so it does not matter which node makes it.

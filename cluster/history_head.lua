@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Where the history is. Is the folded state as big as it should be?
 -- KEYS: head, resources, consumers, keys, revoked
 local head = redis.call('HMGET', KEYS[1], 'revision', 'id', 'cluster', 'folded', 'count',

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Revisions and ids of entries, without what they changed.
 -- KEYS: log. ARGV: from, how many
 local answer = {}

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What became of a commit whose answer was lost. If it did not happen, it never will.
 -- KEYS: log, refused:ID. ARGV: revision, id, how long to refuse it (ms)
 local found = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')

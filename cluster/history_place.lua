@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Puts an uploaded state in its place: if there is still no head, or it is still the one for which
 -- the state was made. Revocations are not replaced: what any node knows of is added to them.
 -- KEYS: head, log, resources, consumers, keys, revoked, lock,

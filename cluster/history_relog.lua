@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- An entry of the log that goes with an uploaded state; nobody reads it yet.
 -- KEYS: staged log, lock. ARGV: not-after, token, lifetime (ms), revision, id, prev, time, author,
 --       summary, items

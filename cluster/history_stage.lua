@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- One part of an entry that is too big for one command; of no use unless it is committed soon.
 -- KEYS: body. ARGV: not-after, number of the part, items, lifetime (ms)
 local time = redis.call('TIME')

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Some of the keys and revocations that are past their time go: keys that expired so long ago,
 -- revocations of keys that would have expired by now or, without an end, that old.
 -- KEYS: head, the hash. ARGV: cursor, how many, now (ms), how long they are kept (ms)

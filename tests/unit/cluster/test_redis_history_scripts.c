@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_redis_history_scripts.c - the scripts of the shared history, by a real redis-server as the
+ * user of cluster/redis.acl: all or nothing, nothing late, and a folded state that is what the
+ * entries say however it is sliced.
+ */
+#include <stdio.h>
+
+#include "cluster/item.h"
+#include "cluster/redis_scripts.h"
+#include "cluster/redis_value.h"
+#include "conf/base/mem.h"
+#include "tests/unit/cluster/redis_server.h"
+#include "tests/unit/gatewayd/cmocka_all.h"
+
+REDIS_SCRIPT(history_commit);
+REDIS_SCRIPT(history_stage);
+REDIS_SCRIPT(history_lookup);
+REDIS_SCRIPT(history_head);
+REDIS_SCRIPT(history_fold);
+REDIS_SCRIPT(history_tidy);
+
+#define FAR "9999999999999999"
+
+static struct redis_server_process server;
+static struct redis_story story;
+static struct arena arena;
+static bool is_there;
+static enum redis_outcome outcome;
+static struct redis_value answer;
+
+static void on_done(void *arg, const struct redis_result *result)
+{
+    is_there = true;
+    outcome = result->outcome;
+    answer = (struct redis_value){ .kind = REDIS_REPLY_NIL };
+    if (result->outcome == REDIS_ANSWERED)
+        redis_value_copy(result->reply, &arena, &answer);
+    else
+        print_message("%.*s\n", TEXT_ARGS(result->reason));
+}
+
+static bool has_come(void *arg)
+{
+    return is_there;
+}
+
+static void run(const struct redis_script *script, const struct text *words, size_t count,
+                size_t keys)
+{
+    is_there = false;
+    redis_link_run(redis_link_of(story.redis, REDIS_CALLS),
+                   &(struct redis_run){ script, words, count, keys, 2000, on_done, NULL });
+    assert_true(redis_story_until(&story, has_come, NULL));
+    assert_int_equal(outcome, REDIS_ANSWERED);
+}
+
+static void expect_word(const char *word)
+{
+    struct text said = redis_value_at(&answer, 0)->text;
+    if (!text_equals(said, text_of(word)))
+        print_message("said \"%.*s\"\n", TEXT_ARGS(said));
+    assert_true(text_equals(said, text_of(word)));
+}
+
+static int set_up(void **state)
+{
+    arena_init(&arena, SIZE_MAX);
+    redis_server_start(&server, "", NULL);
+    redis_story_open_for(&story, &server, "");
+    redis_story_expect_up(&story, REDIS_CALLS, true);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    redis_story_close(&story);
+    redis_server_stop(&server);
+    arena_reset(&arena);
+    return 0;
+}
+
+/* ---- commits ---- */
+
+static struct text id_of(unsigned n)
+{
+    struct text zeros = arena_copy(&arena, text_from("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16));
+    ((char *)(uintptr_t)zeros.at)[15] = (char)n;
+    return zeros;
+}
+
+static struct text hex_key(const char *name, unsigned n)
+{
+    return arena_print(&arena, "{gatewayd}:%s:%030x%02x", name, 0, n);
+}
+
+/* One entry with this id on top of revision `before`, whose id is `prev`. */
+static void commit(const char *not_after, unsigned before, unsigned prev, unsigned id,
+                   const char *parts, struct text items)
+{
+    struct text words[] = { TEXT("{gatewayd}:head"),
+                            TEXT("{gatewayd}:log"),
+                            hex_key("refused", id),
+                            hex_key("body", id),
+                            text_of(not_after),
+                            TEXT("cluster-cluster-"),
+                            arena_print(&arena, "%u", before),
+                            id_of(prev),
+                            id_of(id),
+                            TEXT("1700000000000"),
+                            TEXT("alice"),
+                            TEXT("summary"),
+                            text_of(parts),
+                            items };
+    run(&redis_script_history_commit, words, ARRAY_LENGTH(words), 4);
+}
+
+static void look_up(unsigned revision, unsigned id)
+{
+    struct text words[] = { TEXT("{gatewayd}:log"), hex_key("refused", id),
+                            arena_print(&arena, "%u", revision), id_of(id), TEXT("10000") };
+    run(&redis_script_history_lookup, words, ARRAY_LENGTH(words), 2);
+}
+
+static void a_commit_is_taken_only_on_top_of_what_it_builds_on(void **state)
+{
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    expect_word("taken");
+    commit(FAR, 0, 0, 2, "0", TEXT_EMPTY);
+    expect_word("moved");
+    commit(FAR, 1, 9, 2, "0", TEXT_EMPTY);
+    expect_word("moved");
+    commit(FAR, 2, 1, 2, "0", TEXT_EMPTY);
+    expect_word("moved");
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("taken");
+    redis_server_tell(&server, "XLEN {gatewayd}:log", ":2");
+    redis_server_tell(&server, "HSET {gatewayd}:head cluster another", ":0");
+    commit(FAR, 2, 2, 3, "0", TEXT_EMPTY);
+    expect_word("foreign");
+}
+
+static void a_commit_that_is_late_never_happens(void **state)
+{
+    commit("1", 0, 0, 1, "0", TEXT_EMPTY);
+    expect_word("late");
+    redis_server_tell(&server, "EXISTS {gatewayd}:head {gatewayd}:log", ":0");
+}
+
+static void what_was_looked_up_in_vain_never_happens(void **state)
+{
+    look_up(1, 1);
+    expect_word("refused");
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    expect_word("late");
+    commit(FAR, 0, 0, 2, "0", TEXT_EMPTY);
+    expect_word("taken");
+    look_up(1, 2);
+    expect_word("taken");
+    look_up(1, 1);
+    expect_word("refused");
+}
+
+static void what_was_not_staged_whole_is_not_taken(void **state)
+{
+    struct text words[] = { hex_key("body", 1), TEXT(FAR), TEXT("0"), TEXT("items"),
+                            TEXT("60000") };
+    run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
+    expect_word("staged");
+    commit(FAR, 0, 0, 1, "2", TEXT_EMPTY);
+    expect_word("unstaged");
+    words[2] = TEXT_OF("1");
+    run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
+    commit(FAR, 0, 0, 1, "2", TEXT_EMPTY);
+    expect_word("taken");
+}
+
+/* ---- folding ---- */
+
+static void add_key(struct builder *b, unsigned id, enum item_key_change change, int64_t expires)
+{
+    struct item item = { .kind = ITEM_KEY, .key = { .change = change, .key = { .id = id } } };
+    item.key.key.digest.bytes[0] = (unsigned char)id;
+    item.key.key.consumer = TEXT_OF("c");
+    item.key.key.expires_at = expires;
+    item.key.key.state = change == ITEM_KEY_REVOKE ? KEY_REVOKED : KEY_ACTIVE;
+    item_print(&item, b);
+}
+
+static void add_resource(struct builder *b, enum resource_kind kind, const char *name,
+                         const char *after)
+{
+    item_print(&(struct item){ .kind = ITEM_RESOURCE,
+                               .resource = { .kind = kind,
+                                             .name = text_of(name),
+                                             .has_after = after != NULL,
+                                             .after = text_of(after) } },
+               b);
+}
+
+static int64_t fold(unsigned items)
+{
+    struct text words[] = {
+        TEXT("{gatewayd}:head"),          TEXT("{gatewayd}:log"),
+        TEXT("{gatewayd}:resources"),     TEXT("{gatewayd}:consumers"),
+        TEXT("{gatewayd}:keys"),          TEXT("{gatewayd}:revoked"),
+        TEXT("{gatewayd}:lock"),          TEXT("log"),
+        arena_print(&arena, "%u", items), TEXT("2"),
+        TEXT("{gatewayd}:body:"),         TEXT("60000"),
+    };
+    run(&redis_script_history_fold, words, ARRAY_LENGTH(words), 7);
+    return redis_value_integer(redis_value_at(&answer, 1));
+}
+
+static void expect_whole(int64_t revision)
+{
+    struct text words[] = { TEXT("{gatewayd}:head"), TEXT("{gatewayd}:resources"),
+                            TEXT("{gatewayd}:consumers"), TEXT("{gatewayd}:keys"),
+                            TEXT("{gatewayd}:revoked") };
+    run(&redis_script_history_head, words, ARRAY_LENGTH(words), ARRAY_LENGTH(words));
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 0)), revision);
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 4)), 1);
+}
+
+/* Five entries, folded `at_once` items at a time. */
+static void fold_in_slices(unsigned at_once)
+{
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    add_resource(&b, RESOURCE_CONSUMER, "c", "{\"name\":\"c\"}");
+    add_resource(&b, RESOURCE_UPSTREAM, "u", "{\"name\":\"u\"}");
+    add_resource(&b, RESOURCE_ROUTE, "u", "{\"name\":\"u\"}");
+    commit(FAR, 0, 0, 1, "0", builder_text(&b));
+    builder_clear(&b);
+    for (unsigned id = 1; id <= 5; id++)
+        add_key(&b, id, ITEM_KEY_ADD, 0);
+    commit(FAR, 1, 1, 2, "0", builder_text(&b));
+    builder_clear(&b);
+    add_key(&b, 1, ITEM_KEY_REVOKE, 0);
+    add_key(&b, 2, ITEM_KEY_CHANGE, 1000);
+    add_resource(&b, RESOURCE_ROUTE, "u", NULL);
+    commit(FAR, 2, 2, 3, "0", builder_text(&b));
+    builder_clear(&b);
+    /* By somebody who does not know better: it stays revoked. */
+    add_key(&b, 1, ITEM_KEY_ADD, 0);
+    commit(FAR, 3, 3, 4, "0", builder_text(&b));
+    for (int i = 0; i < 100 && fold(at_once) < 4; i++)
+        expect_whole(4);
+    expect_whole(4);
+    redis_server_tell(&server, "HLEN {gatewayd}:keys", ":4");
+    redis_server_tell(&server, "HLEN {gatewayd}:revoked", ":1");
+    redis_server_tell(&server, "HLEN {gatewayd}:consumers", ":1");
+    redis_server_tell(&server, "HEXISTS {gatewayd}:resources 0:u", ":1");
+    redis_server_tell(&server, "HEXISTS {gatewayd}:resources 1:u", ":0");
+    redis_server_tell(&server, "XLEN {gatewayd}:log", ":2");
+    builder_fini(&b);
+}
+
+static void folding_one_item_at_a_time(void **state)
+{
+    fold_in_slices(1);
+}
+
+static void folding_some_items_at_a_time(void **state)
+{
+    fold_in_slices(3);
+}
+
+static void folding_all_at_once(void **state)
+{
+    fold_in_slices(1000);
+}
+
+static void the_log_is_not_trimmed_before_it_is_folded(void **state)
+{
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    for (unsigned id = 1; id <= 50; id++)
+        add_key(&b, id, ITEM_KEY_ADD, 0);
+    commit(FAR, 0, 0, 1, "0", builder_text(&b));
+    for (unsigned i = 1; i < 10; i++)
+        commit(FAR, i, i, i + 1, "0", TEXT_EMPTY);
+    assert_int_equal(fold(20), 0);
+    redis_server_tell(&server, "XLEN {gatewayd}:log", ":10");
+    assert_int_equal(fold(1000), 10);
+    redis_server_tell(&server, "XLEN {gatewayd}:log", ":2");
+    builder_fini(&b);
+}
+
+static void what_is_past_its_time_goes(void **state)
+{
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    add_key(&b, 1, ITEM_KEY_ADD, 0);
+    add_key(&b, 2, ITEM_KEY_ADD, 1000);
+    add_key(&b, 3, ITEM_KEY_ADD, 1500);
+    commit(FAR, 0, 0, 1, "0", builder_text(&b));
+    assert_int_equal(fold(1000), 1);
+    struct text words[] = { TEXT("{gatewayd}:head"),
+                            TEXT("{gatewayd}:keys"),
+                            TEXT("0"),
+                            TEXT("100"),
+                            TEXT("2000"),
+                            TEXT("600") };
+    run(&redis_script_history_tidy, words, ARRAY_LENGTH(words), 2);
+    expect_word("0");
+    redis_server_tell(&server, "HLEN {gatewayd}:keys", ":2");
+    expect_whole(1);
+    builder_fini(&b);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_commit_is_taken_only_on_top_of_what_it_builds_on),
+        TEST(a_commit_that_is_late_never_happens),
+        TEST(what_was_looked_up_in_vain_never_happens),
+        TEST(what_was_not_staged_whole_is_not_taken),
+        TEST(folding_one_item_at_a_time),
+        TEST(folding_some_items_at_a_time),
+        TEST(folding_all_at_once),
+        TEST(the_log_is_not_trimmed_before_it_is_folded),
+        TEST(what_is_past_its_time_goes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
