@@ -126,7 +126,7 @@ void h1_writer_start(struct h1_writer *w, size_t head_length, enum body_framing 
     w->out_end += (unsigned)head_length;
     w->framing = framing;
     w->left = framing == BODY_LENGTH ? length : 0;
-    w->is_first = true;
+    w->is_between = true;
     w->sent = 0;
     w->wire = 0;
     w->state = H1_WRITER_OPEN;
@@ -202,10 +202,10 @@ static size_t announce_chunk(struct h1_writer *w, struct text piece, bool *is_la
     char line[H1_CHUNKED_PREFIX_SIZE];
 
     if (w->left == 0 && piece.length > 0) {
-        if (!keep(w, h1_chunked_print_size(piece.length, w->is_first, line))) {
+        if (!keep(w, h1_chunked_print_size(piece.length, w->is_between, line))) {
             return 0;
         }
-        w->is_first = false;
+        w->is_between = false;
         w->left = piece.length;
     }
     if (piece.length > w->left) {
@@ -298,7 +298,12 @@ static enum io write_piece(struct h1_writer *w, struct text piece, bool is_last,
         bool fits = is_last;
         b.piece = announce_chunk(w, piece, &fits);
         if (is_last && fits) {
-            suffix = text_from(last, h1_chunked_print_last(NULL, w->is_first, last, sizeof(last)));
+            suffix =
+                text_from(last, h1_chunked_print_last(NULL, w->is_between, last, sizeof(last)));
+        } else if (b.piece > 0 && b.piece == w->left) {
+            /* Not with the next chunk, which may be long in coming: many a client hands a chunk on
+             * only when it has seen its end. */
+            suffix = TEXT_OF("\r\n");
         }
         is_last = fits;
     }
@@ -317,6 +322,7 @@ static enum io write_piece(struct h1_writer *w, struct text piece, bool is_last,
     count_wire(w, written);
     *taken_out = settle(w, &b, written, suffix);
     account(w, *taken_out);
+    w->is_between = w->is_between || (suffix.length > 0 && *taken_out == b.piece);
     if (*taken_out < b.piece) {
         return blocked(w);
     }
@@ -389,9 +395,9 @@ static enum io sink_end(struct sink *s, const struct headers *trailers)
         return sink_write(s, TEXT_EMPTY, true, &taken);
     }
     char *at = make_room(w, H1_CHUNKED_TRAILERS_MAX * 2);
-    size_t size = at == NULL
-                      ? 0
-                      : h1_chunked_print_last(trailers, w->is_first, at, w->out->size - w->out_end);
+    size_t size =
+        at == NULL ? 0
+                   : h1_chunked_print_last(trailers, w->is_between, at, w->out->size - w->out_end);
     if (size == 0) {
         return sink_write(s, TEXT_EMPTY, true, &taken);
     }

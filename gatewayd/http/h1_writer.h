@@ -29,7 +29,7 @@ struct h1_writer {
     unsigned out_end;
     enum body_framing framing; /* BODY_NONE: body bytes given are swallowed (HEAD) */
     enum h1_writer_state state;
-    bool is_first;       /* chunked: no chunk was begun */
+    bool is_between;     /* chunked: no chunk is open, and none lacks its CR LF */
     bool is_blocked;     /* the user was told IO_AGAIN */
     uint64_t left;       /* BODY_LENGTH: still to come; chunked: of the chunk that was announced */
     uint64_t sent;       /* bytes of body taken */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What upstreams answer: passed on as whole only if it is whole, and never into the next request."""
+import threading
 import time
 
 import pytest
@@ -126,6 +127,25 @@ def test_every_framing_of_a_response(node, make_origin):
         assert c.request("GET", "/204").status == 204
         answer = c.request("GET", "/304")
         assert (answer.status, answer.header("ETag")) == (304, '"x"')
+
+
+def test_a_chunk_of_a_stream_comes_whole_before_the_next_one(node, make_origin):
+    seen = threading.Event()
+
+    def handler(peer, request):
+        peer.send(OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+        seen.wait(20)  # an event stream: the next one comes when it comes
+        peer.send(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+
+    node.upstream("o", make_origin(handler))
+    node.route("all", "o")
+    with node.connect() as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n")
+        status = c.head()[1]
+        assert status == 200
+        assert c.take(3 + 9 + 2) == b"9\r\ndata: 1\n\n\r\n"
+        seen.set()
+        assert c.chunked()[0] == b"data: 2\n\n"
 
 
 def test_head_has_no_body(node, make_origin):
