@@ -84,6 +84,15 @@ wait_ready two "$two_admin"
 wait_ready gw-a "$a_admin"
 wait_ready gw-b "$b_admin"
 
+# They hear of each other once a second.
+for server in "$a_admin" "$b_admin"; do
+    for _ in $(seq 100); do
+        seen=$("$build/gatewayctl" -s "http://127.0.0.1:$server" --token-file "$folder/token" nodes </dev/null)
+        [ "$(grep -c ' ready ' <<<"$seen")" = 2 ] && break
+        sleep 0.1
+    done
+done
+
 # ---- what to try ----
 
 a=http://127.0.0.1:$a_port

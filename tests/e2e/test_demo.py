@@ -123,7 +123,7 @@ def test_every_line_of_the_cluster_works_when_it_is_pasted(cluster):
     assert answer.splitlines()[-1].startswith("HTTP/1.1 200")
     statuses = cluster.paste(first, tries[1]).split()
     assert statuses[:2] == ["200", "200"] and statuses[-1] == "429"
-    assert 10 <= statuses.count("200") <= 14
+    assert 5 <= statuses.count("200") <= 13  # one bucket of 10, never more and what comes in
     answer = cluster.paste(first, tries[2])
     assert len(re.findall(r"ready +\d+ +away", answer)) == 2
     assert len(re.findall(r"ready +\d+ +connected", answer)) == 2
