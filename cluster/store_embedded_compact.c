@@ -107,7 +107,7 @@ static void on_written(void *arg)
     struct store_embedded *e = c->store;
     c->is_busy = false;
     builder_clear(&c->chunk);
-    if (e->replacing != NULL) {
+    if (store_embedded_replace_waits(e)) {
         c->why = "another state takes its place";
         finish(e, false);
         store_embedded_replace_write(e);

@@ -279,6 +279,8 @@ void store_embedded_held_add(struct store_embedded *e, const struct item_resourc
 /* store_embedded_replace.c */
 void store_embedded_replace_init(struct store_embedded *e);
 void store_embedded_replace_stop(struct store_embedded *e);
+/* It is about to be written, once a compaction has given way. */
+bool store_embedded_replace_waits(const struct store_embedded *e);
 void store_embedded_replace_write(struct store_embedded *e); /* there is no compaction any more */
 
 /* store_embedded_items.c: what is known of a key, into the table; may come twice. Ends what began
@@ -367,6 +369,7 @@ bool store_embedded_revoked_apply(struct store_embedded *e, const struct credent
 /* From the journal's note or checkpoint. */
 void store_embedded_revoked_load(struct store_embedded *e, const struct credentials_key *key);
 /* All that are unshared, as items. */
+void store_embedded_revoked_add(const struct store_embedded *e, struct embedded_parts *parts);
 void store_embedded_revoked_print(const struct store_embedded *e, struct builder *b);
 enum embedded_step store_embedded_revoked_plan(struct embedded_work *w);
 void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded_work *w);

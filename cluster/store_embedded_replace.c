@@ -3,12 +3,13 @@
  * store_embedded_replace.c - everything anew, from elsewhere: a state that was read as a whole
  * takes the place of what is here, in the journal first, then in the tables, while workers go on.
  *
- *     collect ─▶ journal ─▶ resources ─▶ publish ─▶ consumers, keys ─▶ what is left goes ─▶ done
+ *     collect ─▶ revocations ─▶ journal ─▶ resources ─▶ publish ─▶ consumers, keys
+ *                                                     ─▶ what is left goes ─▶ done
  *
  * A node that had nothing publishes last: it serves nobody before it has everything.
  *
  * Only revocations outlive it: a key that is revoked here stays so, and is unshared if the new
- * state does not say the same.
+ * state does not say the same. The new journal says so too: it is looked for before it is written.
  */
 #include "cluster/store_embedded_private.h"
 #include "conf/base/mem.h"
@@ -18,6 +19,8 @@ static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
 enum replace_phase {
     REPLACE_COLLECT,
+    REPLACE_REVOKED,
+    REPLACE_UNSHARED,
     REPLACE_JOURNAL,
     REPLACE_RESOURCES,
     REPLACE_PUBLISH,
@@ -171,21 +174,6 @@ static void on_written(void *arg)
     r->draft = resources_draft_new_replacing(e->now.resources);
     store_embedded_held_free(&e->held);
     loop_slice_start(&e->replace_slice);
-}
-
-void store_embedded_replace_finish(struct store_embedded *e, store_embedded_replaced_fn *done,
-                                   void *arg)
-{
-    struct embedded_replacing *r = e->replacing;
-    /* The checkpoint's own words on the whole. */
-    struct item config = { .kind = ITEM_CONFIG, .config_tag = r->base.config_tag };
-    item_print(&config, store_embedded_encode_room(&r->chunks));
-    r->done = done;
-    r->arg = arg;
-    r->phase = REPLACE_JOURNAL;
-    store_embedded_compact_give_up(e);
-    if (e->compaction == NULL)
-        store_embedded_replace_write(e);
 }
 
 void store_embedded_replace_write(struct store_embedded *e)
@@ -403,6 +391,64 @@ static bool step_tables(struct embedded_replacing *r)
     return true;
 }
 
+/* ---- what is revoked here, and not in the new state ---- */
+
+static bool step_revoked(struct embedded_replacing *r)
+{
+    struct item item;
+    struct arena arena;
+    struct credentials_key key;
+    arena_init(&arena, SIZE_MAX);
+    bool has_more = next_item(r, &arena, &item);
+    if (has_more && item.kind == ITEM_KEY && item.key.key.state == KEY_REVOKED &&
+        credentials_get_key_by_digest(r->store->settings.credentials, &item.key.key.digest, &key))
+        mark(&r->keys, key.handle.slot);
+    arena_reset(&arena);
+    r->phase += !has_more;
+    return true;
+}
+
+static void unmark(struct marks *m)
+{
+    MEM_FREE(&m->bits);
+    m->size = 0;
+}
+
+static bool step_unshared(struct embedded_replacing *r)
+{
+    struct store_embedded *e = r->store;
+    struct credentials_key key;
+    if (credentials_next_key(e->settings.credentials, r->key, &key)) {
+        r->key = key.id;
+        if (key.state == KEY_REVOKED && !is_marked(&r->keys, key.handle.slot))
+            store_embedded_revoked_remember(e, &key.digest);
+        return true;
+    }
+    r->key = 0;
+    begin_walk(r);
+    unmark(&r->keys);
+    store_embedded_revoked_add(e, &r->chunks);
+    r->phase = REPLACE_JOURNAL;
+    store_embedded_compact_give_up(e);
+    if (e->compaction == NULL)
+        store_embedded_replace_write(e);
+    return false;
+}
+
+void store_embedded_replace_finish(struct store_embedded *e, store_embedded_replaced_fn *done,
+                                   void *arg)
+{
+    struct embedded_replacing *r = e->replacing;
+    /* The checkpoint's own words on the whole. */
+    struct item config = { .kind = ITEM_CONFIG, .config_tag = r->base.config_tag };
+    item_print(&config, store_embedded_encode_room(&r->chunks));
+    r->done = done;
+    r->arg = arg;
+    r->phase = REPLACE_REVOKED;
+    begin_walk(r);
+    loop_slice_start(&e->replace_slice);
+}
+
 /* ---- what the new state does not know ---- */
 
 static bool step_sweep_keys(struct embedded_replacing *r)
@@ -448,6 +494,10 @@ static bool on_slice(void *arg)
     struct store_embedded *e = arg;
     struct embedded_replacing *r = e->replacing;
     switch (r->phase) {
+    case REPLACE_REVOKED:
+        return step_revoked(r);
+    case REPLACE_UNSHARED:
+        return step_unshared(r);
     case REPLACE_RESOURCES:
         return step_resources(r);
     case REPLACE_TABLES:
@@ -471,6 +521,11 @@ static bool on_slice(void *arg)
         break;
     }
     return false;
+}
+
+bool store_embedded_replace_waits(const struct store_embedded *e)
+{
+    return e->replacing != NULL && e->replacing->phase == REPLACE_JOURNAL;
 }
 
 void store_embedded_replace_stop(struct store_embedded *e)

@@ -90,14 +90,23 @@ size_t store_embedded_revoked_list(struct store *s, struct store_revocation *ite
     return count;
 }
 
+static void print(const struct store_embedded *e, const struct unshared *u, struct builder *b)
+{
+    struct item item = { .kind = ITEM_REVOKED };
+    if (credentials_get_key_by_digest(e->settings.credentials, &u->digest, &item.revoked))
+        item_print(&item, b);
+}
+
+void store_embedded_revoked_add(const struct store_embedded *e, struct embedded_parts *parts)
+{
+    LIST_EACH (node, &e->unshared)
+        print(e, LIST_ITEM(node, struct unshared, node), store_embedded_encode_room(parts));
+}
+
 void store_embedded_revoked_print(const struct store_embedded *e, struct builder *b)
 {
-    LIST_EACH (node, &e->unshared) {
-        const struct unshared *u = LIST_ITEM(node, struct unshared, node);
-        struct item item = { .kind = ITEM_REVOKED };
-        if (credentials_get_key_by_digest(e->settings.credentials, &u->digest, &item.revoked))
-            item_print(&item, b);
-    }
+    LIST_EACH (node, &e->unshared)
+        print(e, LIST_ITEM(node, struct unshared, node), b);
 }
 
 /* ---- the table ---- */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "cluster/item.h"
+#include "cluster/store_embedded_private.h"
 #include "conf/base/mem.h"
 #include "tests/unit/cluster/folder.h"
 #include "tests/unit/cluster/store_story.h"
@@ -147,6 +149,111 @@ static void commits_go_on_beside_it(void **state)
     resource_unref(&r);
 }
 
+/* ---- a state from elsewhere ---- */
+
+static void add_consumer(struct store_story *s, const char *name, const char *json)
+{
+    struct builder b;
+    struct item item = { .kind = ITEM_RESOURCE };
+    item.resource = (struct item_resource){ .kind = RESOURCE_CONSUMER,
+                                            .name = text_of(name),
+                                            .has_after = true,
+                                            .after = text_of(json),
+                                            .revision = 1,
+                                            .tag = 5 };
+    builder_init(&b, SIZE_MAX);
+    item_print(&item, &b);
+    store_embedded_replace_add_state(s->embedded, builder_text(&b));
+    builder_fini(&b);
+}
+
+static void add_key(struct store_story *s, uint64_t id, enum key_state key_state)
+{
+    struct builder b;
+    struct item item = { .kind = ITEM_KEY };
+    item.key.change = ITEM_KEY_STATE;
+    item.key.key = (struct credentials_key){
+        .id = id, .digest = store_story_digest(id), .consumer = TEXT("carol"), .state = key_state
+    };
+    builder_init(&b, SIZE_MAX);
+    item_print(&item, &b);
+    store_embedded_replace_add_state(s->embedded, builder_text(&b));
+    builder_fini(&b);
+}
+
+static void on_replaced(void *arg, struct text why)
+{
+    struct store_story *s = arg;
+    assert_true(text_is_empty(why));
+    s->answers++;
+}
+
+static void begin_state(struct store_story *s, uint64_t revision)
+{
+    struct store_embedded_base base = { .revision = revision, .config_tag = 5 };
+    base.cluster = store_embedded_cluster(s->embedded);
+    base.id.bytes[0] = 77;
+    while (!store_embedded_is_quiet(s->embedded))
+        loop_run_once(s->loop, true);
+    store_embedded_replace_start(s->embedded, &base);
+    add_consumer(s, "carol", "{\"name\":\"carol\"}");
+}
+
+static void end_state(struct store_story *s)
+{
+    unsigned before = s->answers;
+    store_embedded_replace_finish(s->embedded, on_replaced, s);
+    store_story_wait(s, before + 1);
+}
+
+/* Redis has lost them, or was never told; and this node is restarted before it could tell. */
+static void a_state_that_does_not_know_of_it_does_not_bring_it_back(void **state)
+{
+    struct store_story *s = *state;
+    assert_int_equal(store_story_add_key(s, 8, "carol"), STORE_DONE);
+    assert_int_equal(store_story_add_key(s, 9, "carol"), STORE_DONE);
+    assert_int_equal(revoke_alone(s, 7), STORE_DONE);
+    assert_int_equal(store_story_revoke(s, 8), STORE_DONE);
+    assert_int_equal(store_story_revoke(s, 9), STORE_DONE);
+    begin_state(s, 50);
+    add_key(s, 7, KEY_ACTIVE);
+    add_key(s, 8, KEY_ACTIVE);
+    add_key(s, 9, KEY_REVOKED);
+    end_state(s);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_revision(s->store), 50);
+        assert_int_equal(state_of(s, 7), KEY_REVOKED);
+        assert_int_equal(state_of(s, 8), KEY_REVOKED);
+        assert_int_equal(state_of(s, 9), KEY_REVOKED);
+        assert_int_equal(unshared(s), 2);
+        store_story_reopen(s);
+    }
+}
+
+/* The journal is being written anew when the reading begins: that is no end of the reading. */
+static void a_compaction_ends_while_a_state_is_read(void **state)
+{
+    struct store_story *s = *state;
+    char json[80];
+    int i = 0;
+    while (s->embedded->compaction == NULL || !store_embedded_is_quiet(s->embedded)) {
+        snprintf(json, sizeof(json), "{\"name\":\"carol\",\"groups\":[\"g%d\"]}", i++);
+        assert_int_equal(store_story_put(s, RESOURCE_CONSUMER, json), STORE_DONE);
+        assert_true(i < 1000);
+    }
+    begin_state(s, 5000);
+    while (s->embedded->compaction != NULL)
+        loop_run_once(s->loop, true);
+    assert_non_null(s->embedded->replacing);
+    add_key(s, 7, KEY_ACTIVE);
+    add_key(s, 8, KEY_ACTIVE);
+    end_state(s);
+    store_story_reopen(s);
+    assert_int_equal(store_revision(s->store), 5000);
+    assert_int_equal(state_of(s, 7), KEY_ACTIVE);
+    assert_int_equal(state_of(s, 8), KEY_ACTIVE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_story, end_story)
 
 int main(void)
@@ -158,6 +265,8 @@ int main(void)
         TEST(the_history_is_told_once),
         TEST(a_key_that_is_not_known_yet_cannot_come_any_more),
         TEST(commits_go_on_beside_it),
+        TEST(a_state_that_does_not_know_of_it_does_not_bring_it_back),
+        TEST(a_compaction_ends_while_a_state_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
