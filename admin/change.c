@@ -252,7 +252,9 @@ void change_refuse(struct change *change, const struct store_result *r)
 static void on_done(void *arg, const struct store_result *r)
 {
     struct change *change = arg;
-    bool is_away = r->outcome == STORE_AWAY || r->outcome == STORE_UNKNOWN;
+    /* A shared store that has no room takes no revocation either: it must not wait for that. */
+    bool is_away =
+        r->outcome == STORE_AWAY || r->outcome == STORE_UNKNOWN || r->outcome == STORE_FULL;
 
     change->call->revision = r->outcome == STORE_GONE ? 0 : r->revision;
     if (r->outcome == STORE_DONE || r->outcome == STORE_UNCHANGED) {

@@ -135,7 +135,7 @@ struct entry_id store_embedded_id(const struct store_embedded *e)
 
 struct entry_id store_embedded_cluster(const struct store_embedded *e)
 {
-    return journal_cluster_id(e->journal);
+    return e->cluster;
 }
 
 bool store_embedded_is_quiet(const struct store_embedded *e)

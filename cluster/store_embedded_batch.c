@@ -354,6 +354,7 @@ static void accept_unwritten(struct embedded_batch *batch)
                   "without it",
                   batch->why == NULL ? "unknown" : batch->why);
     e->trouble = "the journal cannot be written: this node's own copy of the state is old";
+    e->is_unwritten = true;
     LIST_EACH (node, &batch->works) {
         LIST_ITEM(node, struct embedded_work, node)->written = JOURNAL_DONE;
     }
@@ -378,7 +379,7 @@ static void on_written(void *arg)
     e->journal_size = batch->journal_size;
     if (is_accepted && !is_all_written(batch))
         accept_unwritten(batch);
-    else
+    else if (!e->is_unwritten)
         e->trouble = NULL;
     LIST_EACH (node, &batch->works) {
         struct embedded_work *w = LIST_ITEM(node, struct embedded_work, node);

@@ -14,7 +14,20 @@
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
+/* How long others may be first, again and again; and how often, with what is big. */
+#define TRY_MS       ((uint64_t)15000)
+#define BIG_TRY_MOST 4
+
 /* ---- the answer ---- */
+
+/* What is big takes long to plan and to send: it must not go on for ever. */
+static bool can_try_again(struct embedded_work *w)
+{
+    uint64_t now = loop_now_ms(w->store->settings.loop);
+    if (w->tries++ == 0)
+        w->began_ms = now;
+    return w->text_count > 1 ? w->tries < BIG_TRY_MOST : now - w->began_ms < TRY_MS;
+}
 
 void store_embedded_claim_give_back(struct store_embedded *e)
 {
@@ -30,6 +43,19 @@ void store_embedded_claim_give_back(struct store_embedded *e)
     store_embedded_batch_free(&batch);
 }
 
+static void moved(struct store_embedded *e)
+{
+    bool can = true;
+    LIST_EACH (node, &e->batch->works)
+        can &= can_try_again(LIST_ITEM(node, struct embedded_work, node));
+    if (can)
+        store_embedded_claim_give_back(e);
+    else
+        store_embedded_batch_fail(e, STORE_AWAY,
+                                  TEXT_OF("Other nodes were first again and again: nothing was "
+                                          "changed."));
+}
+
 static void on_claimed(void *arg, enum authority_outcome outcome, struct text reason)
 {
     struct store_embedded *e = arg;
@@ -40,7 +66,7 @@ static void on_claimed(void *arg, enum authority_outcome outcome, struct text re
         store_embedded_batch_write(e);
         break;
     case AUTHORITY_MOVED_ON:
-        store_embedded_claim_give_back(e);
+        moved(e);
         e->must_follow = !store_embedded_follow_has_next(e);
         if (e->must_follow)
             loop_timer_start(&e->follow_timer, FOLLOW_MS);

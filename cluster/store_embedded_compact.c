@@ -24,7 +24,10 @@ struct embedded_compaction {
     uint64_t keep_from;
     struct builder chunk;
     struct scribe_job job;
-    bool is_busy; /* the scribe has the chunk */
+    bool is_anew; /* the journal ends before the base */
+    struct entry_id cluster;
+    struct entry_id id; /* of the base */
+    bool is_busy;       /* the scribe has the chunk */
     enum journal_result result;
     const char *why;
     uint64_t journal_size;
@@ -63,12 +66,20 @@ static bool walk_revoked(struct embedded_compaction *c)
 
 /* ---- the scribe's part ---- */
 
+/* Nothing of the old one is kept: between it and the base entries are missing. */
+static enum journal_result begin_anew(struct embedded_compaction *c)
+{
+    struct journal *j = c->store->journal;
+    enum journal_result result = journal_replace_start(j, &c->cluster, c->base, &c->id);
+    return result == JOURNAL_DONE ? journal_replace_begin_state(j) : result;
+}
+
 static void write_chunk(void *arg)
 {
     struct embedded_compaction *c = arg;
     struct journal *j = c->store->journal;
     if (c->walk == WALK_START)
-        c->result = journal_compact_start(j, c->keep_from, c->base);
+        c->result = c->is_anew ? begin_anew(c) : journal_compact_start(j, c->keep_from, c->base);
     else if (c->walk == WALK_END)
         c->result = journal_compact_finish(j);
     else
@@ -90,6 +101,10 @@ static void finish(struct store_embedded *e, bool is_good)
                  (unsigned long long)c->journal_size, (unsigned long long)e->journal_size);
         e->journal_size = c->journal_size;
         store_embedded_compact_after(e, e->journal_size);
+        if (c->is_anew && e->now.revision == c->base) {
+            e->is_unwritten = false;
+            e->trouble = NULL;
+        }
     } else {
         log_warn(&log_store, "the journal cannot be compacted: %s; trying again in a minute",
                  c->why == NULL ? "unknown" : c->why);
@@ -171,6 +186,9 @@ static void start(struct store_embedded *e)
     c->store = e;
     c->base = e->now.revision;
     c->keep_from = history_oldest(&e->history);
+    c->is_anew = e->is_unwritten;
+    c->cluster = e->cluster;
+    c->id = e->now.id;
     store_embedded_walk_init(&c->state, e);
     builder_init(&c->chunk, SIZE_MAX);
     e->compaction = c;
@@ -191,7 +209,7 @@ void store_embedded_compact_after(struct store_embedded *e, uint64_t size)
 void store_embedded_compact_consider(struct store_embedded *e)
 {
     if (e->compaction != NULL || e->replacing != NULL || e->is_stopping || e->refusal != NULL ||
-        e->now.revision == 0 || e->journal_size < e->compact_at ||
+        e->now.revision == 0 || (e->journal_size < e->compact_at && !e->is_unwritten) ||
         loop_now_ms(e->settings.loop) < e->compact_not_before)
         return;
     start(e);

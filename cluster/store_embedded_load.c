@@ -247,6 +247,7 @@ static void tell(struct embedded_loading *l, const char *what, uint64_t at, uint
 static void take_head(struct store_embedded *e)
 {
     struct entry_id cluster = journal_cluster_id(e->journal);
+    e->cluster = cluster;
     e->now.config_tag = store_tag_of(&cluster);
     e->now.revision = journal_last_revision(e->journal);
     e->now.id = journal_last_id(e->journal);

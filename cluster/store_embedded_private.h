@@ -67,6 +67,9 @@ struct embedded_work {
     struct store_revoke *revoke;
     struct arena arena;
 
+    unsigned tries;    /* with an authority: how often others were first */
+    uint64_t began_ms; /* loop ms when that began */
+
     /* planning */
     unsigned phase;
     size_t at;
@@ -163,6 +166,7 @@ struct store_embedded {
     struct history history;
     uint64_t cut;
     struct embedded_head now;         /* durable and applied */
+    struct entry_id cluster;          /* of the journal */
     struct embedded_head next;        /* after those planned */
     struct embedded_loading *loading; /* NULL: not now */
     struct loop_slice load_slice;
@@ -198,6 +202,7 @@ struct store_embedded {
     struct loop_timer sync_timer;
     struct scribe_job sync_job;
     bool is_syncing;
+    bool is_unwritten; /* the journal ends before what is here: it has to be made anew */
     struct embedded_replacing *replacing; /* NULL: not now */
     struct loop_slice replace_slice;
     struct embedded_held *held; /* what cannot be in force here; NULL: nothing */

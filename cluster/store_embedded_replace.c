@@ -263,6 +263,7 @@ static void publish(struct embedded_replacing *r)
 static void take_base(struct embedded_replacing *r)
 {
     struct store_embedded *e = r->store;
+    e->cluster = r->base.cluster;
     e->now.revision = r->base.revision;
     e->now.id = r->base.id;
     e->now.config_tag = r->config_tag;

@@ -115,6 +115,8 @@ struct embedded_work *store_embedded_work_again(struct embedded_work **at)
     struct embedded_work *w = store_embedded_work_new(old->store, old->kind);
     w->asked = old->asked;
     w->confirm = old->confirm;
+    w->tries = old->tries;
+    w->began_ms = old->began_ms;
     w->undoes = old->undoes;
     if (w->asked != NULL)
         w->commit = w->asked;

@@ -94,6 +94,8 @@ bool store_story_try_open(struct store_story *s, char *path)
         .arg = s,
     };
     s->embedded = store_embedded_new(&settings, s->dir, &s->problems);
+    if (s->embedded != NULL && s->authority != NULL)
+        store_embedded_set_authority(s->embedded, s->authority);
     if (s->embedded == NULL || !load(s))
         return false;
     s->store = store_embedded_port(s->embedded);

@@ -20,6 +20,7 @@ struct store_story {
     struct problems problems;
     size_t history;
     uint64_t compact_least;
+    struct authority *authority; /* NULL: none */
     /* The last answer; texts and problems of it are gone but for these: */
     struct store_result result;
     char first_problem[512];
