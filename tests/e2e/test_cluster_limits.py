@@ -299,3 +299,23 @@ def test_a_flood_of_new_addresses_slows_no_known_consumer(limited, redis):
     assert metrics["gatewayd_limit_buckets"] <= 100100
     assert ask_counts([node]) < 10000 * 8
     assert int(redis.info("memory")["used_memory"]) - before < 64 << 20
+
+
+# ---- what clients are told ---------------------------------------------------------------------
+
+def test_fields_say_what_is_left_of_what_all_nodes_share(limited):
+    cluster = limited(limit(rate=10, per="1s", burst=40))
+    answers = [cluster[i % 2].get("/") for i in range(60)]
+    lefts = []
+    for answer in answers:
+        assert answer.header("RateLimit-Policy") == '"all";q=40;w=4'
+        name, left, reset = answer.header("RateLimit").split(";")
+        assert (name, left[:2], reset[:2]) == ('"all"', "r=", "t=")
+        assert 0 <= int(reset[2:]) <= 4
+        lefts.append(int(left[2:]))
+        assert (lefts[-1] == 0) == (answer.status == 429)
+        if answer.status == 429:
+            # Until this node asks again, which is within a third of the time to fill.
+            assert int(answer.header("Retry-After")) in (1, 2)
+    assert answers[0].status == 200 and lefts[0] >= 30
+    assert answers[-1].status == 429
