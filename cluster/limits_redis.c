@@ -39,6 +39,7 @@ struct limits_redis {
     _Atomic bool is_wanted_posted;
     /* The store's thread's. */
     struct loop_timer tick;
+    bool is_stopped;
     size_t waiting;
     int64_t server_us; /* the server's clock when it last told, and ours (ns) then */
     int64_t server_at;
@@ -74,6 +75,8 @@ static void on_wanted(void *arg)
 {
     struct limits_redis *lr = arg;
     atomic_store(&lr->is_wanted_posted, false);
+    if (lr->is_stopped)
+        return;
     limiter_on_wanted(lr->settings.limiter);
     keep_ticking(lr);
 }
@@ -332,13 +335,15 @@ void limits_redis_share(struct limits_redis *lr, struct control *control)
     control_share_limits(control, &sharing);
 }
 
+void limits_redis_stop(struct limits_redis *lr)
+{
+    MUST(lr->waiting == 0);
+    lr->is_stopped = true;
+    loop_timer_stop(&lr->tick);
+}
+
 void limits_redis_free(struct limits_redis **at)
 {
-    struct limits_redis *lr = *at;
-    if (lr == NULL)
-        return;
-    MUST(lr->waiting == 0);
-    loop_timer_stop(&lr->tick);
     MEM_FREE(at);
 }
 

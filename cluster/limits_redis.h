@@ -34,6 +34,9 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
 void limits_redis_share(struct limits_redis *lr, struct control *control);
 
 /* After the store's thread has ended and redis_stop has answered what was under way. */
+void limits_redis_stop(struct limits_redis *lr);
+
+/* After store_thread_free: a mail of it may have been in the thread's mailbox. */
 void limits_redis_free(struct limits_redis **lr);
 
 /* Known nodes that are not gone for good, this one included: by so many a limit is divided. Any

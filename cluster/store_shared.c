@@ -86,6 +86,7 @@ void store_shared_stop(struct store_shared *s)
     if (s->is_started)
         store_thread_stop(s->thread);
     redis_stop(s->redis);
+    limits_redis_stop(s->limits);
 }
 
 void store_shared_free(struct store_shared **at)
@@ -93,9 +94,9 @@ void store_shared_free(struct store_shared **at)
     struct store_shared *s = *at;
     if (s == NULL)
         return;
-    limits_redis_free(&s->limits);
     redis_free(&s->redis);
     store_thread_free(&s->thread);
+    limits_redis_free(&s->limits);
     /* What the thread sent before it ended. */
     if (s->history != NULL)
         loop_run_once(control_loop(s->control), false);

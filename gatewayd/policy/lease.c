@@ -277,7 +277,7 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
     if (!is_used(l, now))
         return tokens > 0;
     if (tokens > 0)
-        *next_out = least(*next_out, now + most(SECOND, l->life / 2)); /* is it still used? */
+        *next_out = least(*next_out, l->used_at + most(SECOND, l->life / 2)); /* is it still? */
     if (may_get && tokens <= atomic_load(&l->low))
         return true;
     if (has_to_tell(l) && is_due(l->asked_at + report_time(spec_of(l)), now, next_out))
