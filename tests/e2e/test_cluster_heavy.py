@@ -9,7 +9,7 @@ import pytest
 
 from harness.wait import SANITIZED, scaled, until
 
-pytestmark = [pytest.mark.heavy]
+pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
