@@ -361,13 +361,11 @@ static void on_look(void *arg)
         deliver_all(r);
         return;
     }
-    if (!is_away) {
-        share(r, items, count < COMMIT_MOST ? count : COMMIT_MOST);
-        return;
-    }
-    if (!r->has_begun)
+    if (is_away && !r->has_begun)
         tell_what_was_left(r);
     deliver_all(r);
+    if (!is_away)
+        share(r, items, count < COMMIT_MOST ? count : COMMIT_MOST);
 }
 
 size_t revocations_waiting(const struct revocations *r)
