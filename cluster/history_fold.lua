@@ -132,13 +132,12 @@ local function fold_part(items, entry_revision, id)
     return true
 end
 
+local is_hole = false
 while folded < revision and budget > 0 do
     local id = string.format('%d-0', folded + 1)
     local found = redis.call('XRANGE', KEYS[2], id, id)
     if #found == 0 then
-        -- The log has a hole: the count says that the state is not whole.
-        count = -1
-        folded = revision
+        is_hole = true
         break
     end
     local fields = {}
@@ -152,11 +151,19 @@ while folded < revision and budget > 0 do
         is_whole = fold_part(fields.items, folded + 1, fields.id)
     else
         while part < parts and is_whole do
-            is_whole = fold_part(redis.call('HGET', body, part) or '', folded + 1, fields.id)
+            local items = redis.call('HGET', body, part)
+            if not items then
+                is_hole = true
+                break
+            end
+            is_whole = fold_part(items, folded + 1, fields.id)
             if is_whole then
                 part, at = part + 1, 1
             end
         end
+    end
+    if is_hole then
+        break
     end
     if is_whole then
         folded, folded_id, part, at, budget = folded + 1, fields.id, 0, 1, budget - 1
@@ -164,6 +171,10 @@ while folded < revision and budget > 0 do
             redis.call('PEXPIRE', body, ARGV[5])
         end
     end
+end
+if is_hole then
+    -- Something was taken out of Redis: the count says that the state is not whole.
+    folded, part, at, count = revision, 0, 1, -1
 end
 redis.call('HSET', KEYS[1], 'folded', string.format('%d', folded), 'part', part, 'at', at,
     'count', string.format('%d', count), 'config', config or '', 'folded_id', folded_id or '')

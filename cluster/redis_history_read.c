@@ -15,6 +15,7 @@
 #define ENTRIES_AT_ONCE "64"
 #define FIELDS_AT_ONCE  "500"
 #define RETRY_MS        1000
+#define FOLD_MS         20
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 static const char *const hashes[] = { "resources", "consumers", "keys", "revoked" };
@@ -228,6 +229,13 @@ static void on_head(void *arg, const struct redis_answer *a)
         give_up(h);
         return;
     }
+    /* Whoever made the first entry ended before it was folded. */
+    if (r->head.folded == 0) {
+        redis_history_beat_fold(h);
+        r->is_reading = false;
+        redis_history_look_again(h, FOLD_MS);
+        return;
+    }
     store_embedded_replace_start(h->settings.store,
                                  &(struct store_embedded_base){ .cluster = r->head.cluster,
                                                                 .revision = r->head.folded,
@@ -236,10 +244,7 @@ static void on_head(void *arg, const struct redis_answer *a)
     r->records = 0;
     r->from = 1;
     r->listed = (struct entry_id){ { 0 } };
-    if (r->head.folded == 0)
-        scan_first(h);
-    else
-        list(h);
+    list(h);
 }
 
 void redis_history_read_start(struct redis_history *h)

@@ -287,6 +287,23 @@ static void the_log_is_not_trimmed_before_it_is_folded(void **state)
     builder_fini(&b);
 }
 
+static void what_was_taken_out_of_redis_is_noticed(void **state)
+{
+    struct text words[] = { hex_key("body", 1), TEXT(FAR), TEXT("0"), TEXT_EMPTY, TEXT("60000") };
+    run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
+    words[2] = TEXT_OF("1");
+    run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
+    commit(FAR, 0, 0, 1, "2", TEXT_EMPTY);
+    expect_word("taken");
+    redis_server_tell(&server, arena_print(&arena, "DEL %.*s", TEXT_ARGS(words[0])).at, ":1");
+    assert_int_equal(fold(10), 1);
+    struct text keys[] = { TEXT("{gatewayd}:head"), TEXT("{gatewayd}:resources"),
+                           TEXT("{gatewayd}:consumers"), TEXT("{gatewayd}:keys"),
+                           TEXT("{gatewayd}:revoked") };
+    run(&redis_script_history_head, keys, ARRAY_LENGTH(keys), ARRAY_LENGTH(keys));
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 4)), 0);
+}
+
 static void what_is_past_its_time_goes(void **state)
 {
     struct builder b;
@@ -322,6 +339,7 @@ int main(void)
         TEST(folding_some_items_at_a_time),
         TEST(folding_all_at_once),
         TEST(the_log_is_not_trimmed_before_it_is_folded),
+        TEST(what_was_taken_out_of_redis_is_noticed),
         TEST(what_is_past_its_time_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
