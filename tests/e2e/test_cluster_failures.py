@@ -11,7 +11,8 @@ import pytest
 from harness.cluster import Cluster
 from harness.ordeal import Ordeal, admits, prepare
 from harness.proxy import Proxy
-from harness.redis import ADMIN_PASSWORD, RedisError, RedisServer
+from harness.redis import ADMIN_PASSWORD, PASSWORD, RedisError, RedisServer
+from harness.redis_keys import look_at
 from harness.wait import SANITIZED, until
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="rates need the plain build")
@@ -75,6 +76,7 @@ def fixture_place(shared_place):
 
 
 def done(place):
+    look_at(place.redis, [place.key["key"], PASSWORD])
     place.is_sound = True
 
 
@@ -94,14 +96,15 @@ def test_redis_is_killed_and_started_again(place, keep):
     done(place)
 
 
-def test_redis_stops_and_goes_on(place):
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_redis_stops_and_goes_on(place, seconds):
     a, b = place.cluster
     with place.ordeal() as ordeal:
         place.redis.pause()
         ordeal.refused()
         place.cluster.connected(False)
         assert ordeal.revoke(b).status == 204
-        time.sleep(1)
+        time.sleep(seconds)
         place.redis.go_on()
         ordeal.written()
         assert ordeal.revoke(a).status == 204
@@ -264,7 +267,6 @@ def test_redis_is_loading(place):
         ordeal.written(timeout=30)
     path.write_text(before)
     redis.cli("EVAL", "for i = 0, 39999 do redis.call('UNLINK', 'filling:' .. i) end", "0")
-    redis.cli("CONFIG", "SET", "key-load-delay", "0")
     done(place)
 
 
