@@ -96,7 +96,7 @@ def test_redis_is_killed_and_started_again(place, keep):
     done(place)
 
 
-@pytest.mark.parametrize("seconds", [1, 30])
+@pytest.mark.parametrize("seconds", [1, pytest.param(30, marks=pytest.mark.long)])
 def test_redis_stops_and_goes_on(place, seconds):
     a, b = place.cluster
     with place.ordeal() as ordeal:
