@@ -1,7 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Some of the keys and revocations that are past their time go: keys that expired so long ago,
 -- revocations of keys that would have expired by now or, without an end, that old.
--- KEYS: head, the hash. ARGV: cursor, how many, now (ms), how long they are kept (ms)
+-- The server's clock says what is past: a node whose clock is years ahead would forget them all.
+-- KEYS: head, the hash. ARGV: cursor, how many, how long they are kept (ms)
+local time = redis.call('TIME')
+local now, kept = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[3])
+
 local function u64(s, at)
     local a, b, c, d, e, f, g, h = s:byte(at, at + 7)
     return a + b * 256 + c * 65536 + d * 16777216 +
@@ -10,7 +14,6 @@ end
 
 -- kind 1, length 4, change 1, revoked 1, id 8, digest 32, created 8, expires 8, revoked at 8
 local function is_past(value)
-    local now, kept = tonumber(ARGV[3]), tonumber(ARGV[4])
     local expires, revoked_at = u64(value, 56), u64(value, 64)
     if value:byte(7) == 1 then
         if expires ~= 0 then

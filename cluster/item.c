@@ -198,3 +198,16 @@ bool item_next(struct text *bytes, struct arena *arena, struct item *item_out, b
     *bytes = text_from(r.at, (size_t)(r.end - r.at));
     return true;
 }
+
+struct text item_readable(struct text bytes)
+{
+    struct text rest = bytes;
+    struct arena arena;
+    struct item item;
+    bool is_bad;
+    arena_init(&arena, SIZE_MAX);
+    while (item_next(&rest, &arena, &item, &is_bad))
+        arena_reset(&arena);
+    arena_reset(&arena);
+    return text_first(bytes, bytes.length - rest.length);
+}

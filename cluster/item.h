@@ -77,4 +77,7 @@ void item_print(const struct item *item, struct builder *b);
 MUST_USE bool item_next(struct text *bytes, struct arena *arena, struct item *item_out,
                         bool *is_bad_out);
 
+/* What of the bytes is whole items, from the front; borrowed. */
+struct text item_readable(struct text bytes);
+
 #endif

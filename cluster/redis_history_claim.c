@@ -193,9 +193,11 @@ static void on_committed(void *arg, const struct redis_answer *a)
                        "was changed."));
 }
 
+/* Nodes read many entries at once: what is in the log itself is bounded. */
 static size_t parts_of(const struct authority_entry *entry)
 {
-    return entry->part_count > 1 ? entry->part_count : 0;
+    bool is_large = entry->part_count == 1 && entry->parts[0].length > REDIS_HISTORY_INLINE_MOST;
+    return entry->part_count > 1 || is_large ? entry->part_count : 0;
 }
 
 static void add_entry(const struct authority_entry *entry, struct arena *arena, struct text *words)

@@ -12,6 +12,7 @@
 #define ANSWER_MS     2000 /* silence for so long is a lost connection */
 #define AHEAD_MOST    2000 /* entries that have come and are not applied yet */
 #define AHEAD_LOOK_MS 5
+#define PARTS_MOST    65536 /* of one entry; what says more is none of ours */
 
 static void read_on(struct redis_history *h);
 static void deliver(struct redis_history *h);
@@ -42,9 +43,10 @@ static void on_part(void *arg, const struct redis_answer *a)
         deliver(h);
         return;
     }
-    if (a->outcome != REDIS_ANSWERED)
+    if (a->outcome == REDIS_LOST || a->outcome == REDIS_AWAY)
         return; /* the link is lost: all of it comes again */
     if (a->value->kind != REDIS_REPLY_TEXT) {
+        f->gone = in->head.revision;
         go_astray(h, "What an entry changed is no longer in Redis.");
         return;
     }
@@ -124,7 +126,7 @@ struct store_embedded_incoming *redis_history_follow_parse(const struct redis_va
     if (!text_parse_u64(number, &head.revision) || !read_id(field_of(fields, "id"), &head.id) ||
         !read_id(field_of(fields, "prev"), &head.prev) ||
         !text_parse_i64(field_of(fields, "time"), &head.time_ms) ||
-        !text_parse_u64(field_of(fields, "parts"), parts_out))
+        !text_parse_u64(field_of(fields, "parts"), parts_out) || *parts_out > PARTS_MOST)
         return NULL;
     struct store_embedded_incoming *in = store_embedded_incoming_new(&head);
     if (*parts_out == 0)

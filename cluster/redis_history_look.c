@@ -7,14 +7,19 @@
 #include "cluster/redis_history_tail.h"
 #include "gatewayd/core/log.h"
 
-#define QUIET_MS 2 /* what is being written ends first */
-#define SOON_MS  100
-#define RETRY_MS 1000
+#define QUIET_MS       2 /* what is being written ends first */
+#define SOON_MS        100
+#define RETRY_MS       1000
+#define STRAYED_MS     3000 /* between two times in a row */
+#define STRAYS_AT_ONCE 3    /* looked at without waiting */
+#define PACE_MS        20
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
 static void again(struct redis_history *h, uint64_t ms)
 {
+    if (h->is_stopping)
+        return;
     loop_timer_start(&h->look_timer, ms);
 }
 
@@ -103,6 +108,17 @@ static void behind(struct redis_history *h)
     arena_reset(&arena);
 }
 
+/* An entry on the way there cannot be had any more. */
+static void read_past(struct redis_history *h, const struct history_head *head)
+{
+    if (head->folded >= h->follow.gone) {
+        redis_history_read_start(h);
+        return;
+    }
+    say(h, "What an entry changed is not in Redis, nor is it folded.");
+    again(h, RETRY_MS);
+}
+
 static void foreign(struct redis_history *h)
 {
     static const char *const why =
@@ -132,6 +148,8 @@ static void decide(struct redis_history *h, const struct history_head *head)
         redis_history_read_start(h);
     else if (!entry_id_equals(&head->cluster, &cluster))
         foreign(h);
+    else if (head->at.revision > at.revision && h->follow.gone > at.revision)
+        read_past(h, head);
     else if (head->at.revision > at.revision)
         behind(h);
     else if (store_embedded_knows(store, head->at.revision, &head->at.id) != STORE_EMBEDDED_KNOWN)
@@ -183,13 +201,28 @@ void redis_history_look_again(struct redis_history *h, uint64_t ms)
         again(h, ms);
 }
 
+/* Where Redis holds what never fits it would be read and looked at without a pause. */
+static uint64_t pace(struct redis_history *h)
+{
+    uint64_t now = loop_now_ms(h->settings.loop);
+    h->strays = now < h->strayed_ms + STRAYED_MS ? h->strays + 1 : 0;
+    h->strayed_ms = now;
+    if (h->strays < STRAYS_AT_ONCE)
+        return 0;
+    unsigned doubled = h->strays - STRAYS_AT_ONCE;
+    return doubled > 5 ? RETRY_MS : (uint64_t)PACE_MS << doubled;
+}
+
 void redis_history_look_start(struct redis_history *h, struct text why)
 {
-    if (h->phase == HISTORY_READY)
+    uint64_t after = 0;
+    if (h->phase == HISTORY_READY) {
         log_info(&log_store, "looking again: %.*s", TEXT_ARGS(why));
+        after = pace(h);
+    }
     redis_history_follow_stop(h);
     redis_history_enter(h, HISTORY_LOOKING, why);
-    again(h, 0);
+    again(h, after);
 }
 
 void redis_history_look_stop(struct redis_history *h)

@@ -11,12 +11,13 @@
 #include "conf/base/builder.h"
 #include "gatewayd/core/loop.h"
 
-#define REDIS_HISTORY_CALL_MS   2000
-#define REDIS_HISTORY_BEAT_MS   1000
-#define REDIS_HISTORY_BODY_MS   3600000 /* a body stays after it has been folded */
-#define REDIS_HISTORY_ITEMS     200     /* folded at a time: well below a millisecond */
-#define REDIS_HISTORY_ID_HEX    (2 * ENTRY_ID_SIZE)
-#define REDIS_HISTORY_NOBODY_MS 5000 /* a node without a history waits for one that has it */
+#define REDIS_HISTORY_CALL_MS     2000
+#define REDIS_HISTORY_BEAT_MS     1000
+#define REDIS_HISTORY_BODY_MS     3600000 /* a body stays after it has been folded */
+#define REDIS_HISTORY_ITEMS       200     /* folded at a time: well below a millisecond */
+#define REDIS_HISTORY_INLINE_MOST ((size_t)512 << 10) /* of items in the log itself */
+#define REDIS_HISTORY_ID_HEX      (2 * ENTRY_ID_SIZE)
+#define REDIS_HISTORY_NOBODY_MS   5000 /* a node without a history waits for one that has it */
 
 enum history_phase { HISTORY_AWAY, HISTORY_LOOKING, HISTORY_READY };
 
@@ -59,6 +60,7 @@ struct history_follow {
     bool is_fetching;           /* a part of the entry with this id */
     struct entry_id fetching;
     size_t missing; /* parts of it */
+    uint64_t gone;  /* the revision of an entry whose parts have ended: what is folded has them */
     struct loop_timer timer;
 };
 
@@ -72,6 +74,7 @@ struct history_read {
     char cursor[24];
     size_t cursor_length;
     uint64_t records;
+    struct entry_id brought; /* the last one that was read */
 };
 
 /* This node's state on its way to Redis. */
@@ -128,6 +131,8 @@ struct redis_history {
     struct redis_history_tail *tail; /* NULL: nothing is to be put back */
     struct loop_timer beat_timer;
     struct loop_timer look_timer;
+    unsigned strays; /* how often in a row what came did not fit */
+    uint64_t strayed_ms;
     bool is_beating;
     bool is_folding;
     uint64_t beat_at; /* follow.at when the beat was sent */

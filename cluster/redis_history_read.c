@@ -14,8 +14,10 @@
 
 #define ENTRIES_AT_ONCE "64"
 #define FIELDS_AT_ONCE  "500"
+#define LARGE_AT_ONCE   "2" /* resources may have 16 MiB, and a reply 128 */
 #define RETRY_MS        1000
 #define FOLD_MS         20
+#define QUIET_MS        2
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 static const char *const hashes[] = { "resources", "consumers", "keys", "revoked" };
@@ -26,6 +28,8 @@ static void list(struct redis_history *h);
 static void give_up(struct redis_history *h)
 {
     store_embedded_replace_cancel(h->settings.store);
+    if (!h->is_stopping)
+        store_embedded_look(h->settings.store);
     h->read.is_reading = false;
     redis_history_look_again(h, RETRY_MS);
 }
@@ -72,7 +76,10 @@ static void on_replaced(void *arg, struct text why)
     log_info(&log_store, "the shared state was read: revision %llu, %llu records",
              (unsigned long long)h->read.head.folded, (unsigned long long)h->read.records);
     h->cluster = h->read.head.cluster;
-    redis_history_look_again(h, 0);
+    /* Twice the same: what comes after it cannot be followed. */
+    bool is_same = entry_id_equals(&h->read.brought, &h->read.head.folded_id);
+    h->read.brought = h->read.head.folded_id;
+    redis_history_look_again(h, is_same ? RETRY_MS : 0);
 }
 
 static void on_first(void *arg, const struct redis_answer *a)
@@ -147,7 +154,7 @@ static void scan(struct redis_history *h)
     arena_init(&arena, SIZE_MAX);
     struct text words[] = { TEXT("HSCAN"), redis_history_key(h, &arena, hashes[h->read.hash]),
                             text_from(h->read.cursor, h->read.cursor_length), TEXT("COUNT"),
-                            TEXT(FIELDS_AT_ONCE) };
+                            h->read.hash < 2 ? TEXT_OF(LARGE_AT_ONCE) : TEXT_OF(FIELDS_AT_ONCE) };
     ask(h, words, ARRAY_LENGTH(words), on_fields);
     arena_reset(&arena);
 }
@@ -234,6 +241,12 @@ static void on_head(void *arg, const struct redis_answer *a)
         redis_history_beat_fold(h);
         r->is_reading = false;
         redis_history_look_again(h, FOLD_MS);
+        return;
+    }
+    /* A revocation waits for nobody: it may be on its way into the journal. */
+    if (!store_embedded_is_quiet(h->settings.store)) {
+        h->read.is_reading = false;
+        redis_history_look_again(h, QUIET_MS);
         return;
     }
     store_embedded_replace_start(h->settings.store,

@@ -37,7 +37,6 @@ static void on_timer(void *arg)
 {
     struct redis_history *h = arg;
     struct history_tidy *t = &h->tidy;
-    char now[TEXT_NUMBER_SIZE];
     char kept[TEXT_NUMBER_SIZE];
     struct arena arena;
     if (h->phase != HISTORY_READY) {
@@ -50,7 +49,6 @@ static void on_timer(void *arg)
         redis_history_key(h, &arena, hashes[t->hash]),
         t->cursor_length == 0 ? TEXT_OF("0") : text_from(t->cursor, t->cursor_length),
         TEXT(RECORDS),
-        text_print_u64((uint64_t)clock_wall_ms(&h->settings.loop->clock), now),
         text_print_u64((uint64_t)h->settings.tombstones, kept),
     };
     redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,

@@ -197,7 +197,8 @@ static void on_fetched(void *arg, struct list *entries)
     while (!list_is_empty(entries)) {
         struct store_embedded_incoming *in =
             LIST_ITEM(entries->prev, struct store_embedded_incoming, node);
-        if (in->part_count > 1)
+        if (in->part_count > 1 ||
+            (in->part_count == 1 && in->parts[0].length > REDIS_HISTORY_INLINE_MOST))
             break;
         list_remove(&in->node);
         list_add_first(&u->entries, &in->node);

@@ -94,6 +94,7 @@ struct store_embedded_incoming {
     struct text *parts;
     size_t part_count;
     size_t part_size;
+    bool is_cut; /* not all of it could be read */
     struct arena arena;
 };
 struct store_embedded_incoming *store_embedded_incoming_new(const struct entry_head *head);

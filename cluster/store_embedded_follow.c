@@ -29,7 +29,11 @@ void store_embedded_incoming_add(struct store_embedded_incoming *in, struct text
         in->part_size = in->part_size == 0 ? 1 : in->part_size * 2;
         in->parts = mem_resize(in->parts, in->part_size * sizeof(*in->parts));
     }
-    in->parts[in->part_count++] = arena_copy(&in->arena, part);
+    /* The journal takes no more than whole items: a start refuses anything else. */
+    struct text readable =
+        part.length <= STORE_EMBEDDED_PART_MOST ? item_readable(part) : TEXT_EMPTY;
+    in->is_cut |= readable.length < part.length;
+    in->parts[in->part_count++] = arena_copy(&in->arena, readable);
 }
 
 void store_embedded_incoming_free(struct store_embedded_incoming **at)
@@ -153,8 +157,6 @@ static bool next_item(struct embedded_work *w, struct arena *arena, struct item 
         bool is_bad;
         if (item_next(&w->rest, arena, item_out, &is_bad))
             return true;
-        if (is_bad && text_is_empty(w->held))
-            w->held = TEXT_OF("an item of it cannot be read");
         if (w->part == w->text_count)
             return false;
         w->rest = w->texts[w->part++];
@@ -177,6 +179,8 @@ static void begin(struct embedded_work *w)
     w->text_count = w->incoming->part_count;
     w->before = resources_ref(e->next.resources);
     w->draft = resources_draft_new(w->before);
+    if (w->incoming->is_cut)
+        w->held = TEXT_OF("an item of it cannot be read");
     if (e->held != NULL)
         store_embedded_held_try(w);
     begin_items(w);

@@ -18,8 +18,11 @@ static void add_key_of_nobody(struct store_embedded *e, const struct credentials
         resource_parse(RESOURCE_CONSUMER, json, &(const struct checks){ .lenient = true }, &ps);
     problems_fini(&ps);
     arena_reset(&arena);
-    if (r == NULL)
+    /* A name that is none of ours is another one in JSON. */
+    if (r == NULL || !text_equals(r->name, key->consumer)) {
+        resource_unref(&r);
         return;
+    }
     credentials_put_consumer(c, r, 0);
     enum credentials_added added = store_embedded_revoked_add_key(e, key);
     MUST(added != CREDENTIALS_KEY_NO_CONSUMER);

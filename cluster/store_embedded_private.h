@@ -17,6 +17,7 @@
 #define STORE_EMBEDDED_SET_MOST   ((size_t)16 << 20) /* bytes of what one resource is set to */
 #define STORE_EMBEDDED_NAMES_MOST 10
 #define STORE_EMBEDDED_PART_BYTES ((size_t)256 << 10)
+#define STORE_EMBEDDED_PART_MOST  ((size_t)48 << 20) /* that comes in: two resources and a bit */
 
 /* ---- one commit on its way --------------------------------------------------------------------
  * Lifetime: from its call to its done. */

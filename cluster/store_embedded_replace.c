@@ -46,8 +46,9 @@ struct embedded_replacing {
     enum journal_result written;
     const char *why;
     uint64_t journal_size;
-    bool was_empty; /* there was nothing here before */
-    size_t chunk;   /* the walk through them */
+    bool was_empty;      /* there was nothing here before */
+    uint64_t unreadable; /* records */
+    size_t chunk;        /* the walk through them */
     struct text rest;
     struct resources_draft *draft;
     uint64_t config_tag;
@@ -94,7 +95,13 @@ void store_embedded_replace_drop_entries(struct store_embedded *e)
 
 void store_embedded_replace_add_state(struct store_embedded *e, struct text items)
 {
-    builder_add(store_embedded_encode_room(&e->replacing->chunks), items);
+    struct embedded_replacing *r = e->replacing;
+    struct text readable =
+        items.length <= STORE_EMBEDDED_PART_MOST ? item_readable(items) : TEXT_EMPTY;
+    if (readable.length < items.length && r->unreadable++ == 0)
+        log_error(&log_store, "the shared state holds a record that cannot be read: it is left "
+                              "out here");
+    builder_add(store_embedded_encode_room(&r->chunks), readable);
 }
 
 void store_embedded_replace_cancel(struct store_embedded *e)
