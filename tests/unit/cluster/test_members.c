@@ -198,7 +198,7 @@ static void known_nodes_outlive_the_process(void **state)
     builder_init(&b, SIZE_MAX);
     see_gw_a(3);
     members_print(members, &b);
-    members_free(&members);
+    assert_int_equal(tear_down(NULL), 0);
     assert_int_equal(set_up(NULL), 0);
     members_load(members, builder_text(&b));
     members_load(members, TEXT_OF("nonsense\n\n{\"name\":\"gw-b\"}"));
