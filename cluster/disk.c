@@ -6,14 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static disk_fault_fn *fault_hook;
+static disk_fault_fn *_Atomic fault_hook;
 
 void disk_set_fault(disk_fault_fn *fault)
 {
-    fault_hook = fault;
+    atomic_store(&fault_hook, fault);
 }
 
 static enum disk_result failed(int error, const char **why_out)
@@ -28,7 +29,8 @@ static enum disk_result failed(int error, const char **why_out)
 /* 0, or the errno that the hook wants the call to fail with. */
 static int ask_hook(enum disk_call call, size_t *length)
 {
-    return LIKELY(fault_hook == NULL) ? 0 : fault_hook(call, length);
+    disk_fault_fn *fault = atomic_load(&fault_hook);
+    return LIKELY(fault == NULL) ? 0 : fault(call, length);
 }
 
 /* 0 or an errno. */

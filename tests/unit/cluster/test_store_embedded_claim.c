@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -247,7 +248,7 @@ static void what_does_not_follow_is_not_taken_in(void **state)
     assert_int_equal(store_embedded_knows(s->embedded, 1, &other), STORE_EMBEDDED_OTHER);
 }
 
-static int is_full;
+static atomic_int is_full;
 
 static int fail_writes(enum disk_call call, size_t *length)
 {
