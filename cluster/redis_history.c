@@ -6,6 +6,7 @@
 
 #include "cluster/redis_history_private.h"
 #include "cluster/redis_history_tail.h"
+#include "cluster/state_dir.h"
 #include "conf/base/digest.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
@@ -62,8 +63,11 @@ void redis_history_enter(struct redis_history *h, enum history_phase phase, stru
         h->since = clock_wall_ms(&h->settings.loop->clock);
     if (before != HISTORY_LOOKING && phase == HISTORY_LOOKING)
         h->looking_ms = loop_now_ms(h->settings.loop);
-    if (before == HISTORY_READY || phase == HISTORY_READY)
+    if (before == HISTORY_READY || phase == HISTORY_READY) {
         h->fresh_ms = loop_now_ms(h->settings.loop);
+        h->age_ms = 0;
+        state_dir_set_fresh(h->settings.dir);
+    }
     if (before != phase)
         log_phase(h, before);
     store_embedded_look(h->settings.store);
@@ -136,7 +140,7 @@ static int64_t staleness_of(const struct redis_history *h)
 {
     if (h->phase == HISTORY_READY)
         return 0;
-    return (int64_t)(loop_now_ms(h->settings.loop) - h->fresh_ms);
+    return h->age_ms + (int64_t)(loop_now_ms(h->settings.loop) - h->fresh_ms);
 }
 
 static struct store_status get_status(const struct authority *a)
@@ -194,7 +198,9 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
 
 void redis_history_start(struct redis_history *h)
 {
+    int64_t age_ms = clock_wall_ms(&h->settings.loop->clock) - h->settings.dir->fresh_ms;
     h->fresh_ms = loop_now_ms(h->settings.loop);
+    h->age_ms = age_ms < 0 ? 0 : age_ms;
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
 }

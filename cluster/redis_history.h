@@ -18,12 +18,14 @@
 #include "cluster/store_embedded.h"
 
 struct redis_history;
+struct state_dir;
 
 struct redis_history_settings {
     struct loop *loop;
     struct redis *redis;
     struct store_thread *thread;
     struct store_embedded *store;
+    struct state_dir *dir; /* locked; it is told when what is in it is all there is */
     size_t history;     /* entries kept in Redis */
     int64_t tombstones; /* ms: keys past their time stay so long */
     int64_t replicas;   /* a commit waits for so many */

@@ -5,9 +5,13 @@
  * error. And folding: entries are brought into the state a little at a time.
  */
 #include "cluster/redis_history_private.h"
+#include "cluster/state_dir.h"
+#include "gatewayd/core/log.h"
 
 REDIS_SCRIPT(history_head);
 REDIS_SCRIPT(history_fold);
+
+static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
 /* ---- the head ---- */
 
@@ -139,14 +143,31 @@ static void on_beat(void *arg, const struct redis_answer *a)
         redis_history_beat_fold(h);
 }
 
+/* A node that started without Redis. */
+static void say_age_once(struct redis_history *h)
+{
+    uint64_t revision = store_revision(store_embedded_port(h->settings.store));
+    if (h->has_said_age || revision == 0)
+        return;
+    h->has_said_age = true;
+    if (h->phase == HISTORY_READY || h->age_ms == 0)
+        return;
+    log_warn(&log_store,
+             "Redis is not there yet: this node serves what its journal has, revision %llu; %lld s "
+             "ago that was known to be all.",
+             (unsigned long long)revision, (long long)(h->age_ms / 1000));
+}
+
 static void on_timer(void *arg)
 {
     struct redis_history *h = arg;
     loop_timer_start(&h->beat_timer, REDIS_HISTORY_BEAT_MS);
     if (h->phase == HISTORY_LOOKING)
         store_embedded_look(h->settings.store);
+    say_age_once(h);
     if (h->phase != HISTORY_READY || h->is_beating)
         return;
+    state_dir_set_fresh(h->settings.dir);
     h->is_beating = true;
     h->beat_at = h->follow.at.revision;
     h->beat_id = h->follow.at.id;

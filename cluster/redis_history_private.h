@@ -118,9 +118,11 @@ struct redis_history {
     bool is_up[REDIS_USES];
     bool is_stopping;
     bool has_been_ready;
+    bool has_said_age;
     int64_t since;       /* ms since the epoch: of this phase */
     uint64_t looking_ms; /* loop ms when the phase became LOOKING */
     uint64_t fresh_ms;   /* loop ms when this node last stood where the history did */
+    int64_t age_ms;      /* of what is here, when this process began; 0 once it has been READY */
     char *reason;        /* why it is not READY */
     struct history_claim claim;
     struct history_follow follow;

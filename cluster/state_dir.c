@@ -82,6 +82,32 @@ static void write_holder(int fd)
         return;
 }
 
+static int64_t changed_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+/* The time of its last change stays what it was: it says something (state_dir_set_fresh). */
+static void take_over(struct state_dir *d, int fd)
+{
+    struct stat st;
+    MUST(fstat(fd, &st) == 0);
+    d->fresh_ms = changed_ms(&st);
+    d->lock_fd = fd;
+    write_holder(fd);
+    /* Where that cannot be set it seems fresher than it is, to the next process. */
+    if (futimens(fd, (struct timespec[]){ { .tv_nsec = UTIME_OMIT }, st.st_mtim }) != 0)
+        return;
+}
+
+void state_dir_set_fresh(struct state_dir *d)
+{
+    struct stat st;
+    MUST(d->lock_fd >= 0);
+    if (futimens(d->lock_fd, NULL) == 0 && fstat(d->lock_fd, &st) == 0)
+        d->fresh_ms = changed_ms(&st);
+}
+
 bool state_dir_lock(struct state_dir *d, struct problems *ps)
 {
     MUST(d->lock_fd < 0);
@@ -92,8 +118,7 @@ bool state_dir_lock(struct state_dir *d, struct problems *ps)
         return false;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        write_holder(fd);
-        d->lock_fd = fd;
+        take_over(d, fd);
         return true;
     }
     if (errno == EWOULDBLOCK) {

@@ -226,7 +226,7 @@ static bool open_store(struct control *control, struct problems *ps)
     if (the.embedded == NULL)
         return false;
     if (node->state.store == NODE_STORE_REDIS) {
-        the.shared = store_shared_new(control, the.embedded, on_shared, NULL, ps);
+        the.shared = store_shared_new(control, the.embedded, the.dir, on_shared, NULL, ps);
         if (the.shared == NULL)
             return false;
         cluster_get()->thread = store_shared_thread(the.shared);

@@ -34,7 +34,8 @@ static void on_count_nodes(void *arg)
 }
 
 struct store_shared *store_shared_new(struct control *control, struct store_embedded *store,
-                                      void (*on_ready)(void *arg), void *arg, struct problems *ps)
+                                      struct state_dir *dir, void (*on_ready)(void *arg), void *arg,
+                                      struct problems *ps)
 {
     const struct node_config *node = control_node(control);
     struct store_shared *s = mem_new(sizeof(*s));
@@ -51,6 +52,7 @@ struct store_shared *store_shared_new(struct control *control, struct store_embe
         .redis = s->redis,
         .thread = s->thread,
         .store = store,
+        .dir = dir,
         .history = (size_t)node->state.history,
         .tombstones = node->state.tombstones,
         .replicas = node->state.redis->replicas,

@@ -101,6 +101,34 @@ static void a_link_is_not_followed(void **state)
     state_dir_close(&d);
 }
 
+static int64_t fresh_after_a_start(void)
+{
+    struct state_dir *d = state_dir_open(text_of(path), &problems);
+    assert_non_null(d);
+    assert_true(state_dir_lock(d, &problems));
+    int64_t fresh = d->fresh_ms;
+    state_dir_close(&d);
+    return fresh;
+}
+
+static void when_it_was_known_to_be_whole_outlives_processes(void **state)
+{
+    struct timespec old[] = { { 1000000000, 0 }, { 1000000000, 5000000 } };
+    struct state_dir *d = state_dir_open(text_of(path), &problems);
+    assert_true(state_dir_lock(d, &problems));
+    assert_int_equal(futimens(d->lock_fd, old), 0);
+    state_dir_close(&d);
+    assert_true(fresh_after_a_start() == 1000000000005);
+    assert_true(fresh_after_a_start() == 1000000000005);
+    d = state_dir_open(text_of(path), &problems);
+    assert_true(state_dir_lock(d, &problems));
+    state_dir_set_fresh(d);
+    int64_t now = d->fresh_ms;
+    state_dir_close(&d);
+    assert_true(now > 1000000000005);
+    assert_true(fresh_after_a_start() == now);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -112,6 +140,7 @@ int main(void)
         TEST(two_cannot_hold_it),
         TEST(the_lock_ends_with_its_process),
         TEST(a_link_is_not_followed),
+        TEST(when_it_was_known_to_be_whole_outlives_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
