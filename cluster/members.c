@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "conf/base/mem.h"
+#include "conf/resource.h"
 #include "gatewayd/core/log.h"
 
 #define UNSEEN_MS    3500 /* three heartbeats */
@@ -187,6 +188,9 @@ static void take_row(struct members *m, const struct members_row *row)
         return;
     }
     if (n == NULL) {
+        /* What somebody put into Redis is no node because it is there. */
+        if (!resource_is_name(row->name) || members_count(m) >= MEMBERS_MOST)
+            return;
         log_info(&log_members, "node %.*s is a member", TEXT_ARGS(row->name));
         n = add(m, row->name);
     }

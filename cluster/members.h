@@ -20,6 +20,8 @@
 #include "conf/base/list.h"
 #include "gatewayd/core/loop.h"
 
+#define MEMBERS_MOST 1000 /* that are taken from Redis */
+
 struct members;
 
 struct members_settings {

@@ -132,6 +132,22 @@ static void nodes_are_listed_by_name(void **state)
     assert_false(members_next(members, view.member.name, &view));
 }
 
+static void what_is_no_node_is_not_taken_for_one(void **state)
+{
+    struct peer a = peer_of("gw-a", "bb", 1);
+    struct members_row row = row_of(&a, now + 1000);
+    char name[20];
+    row.name = TEXT_OF("No Node\n");
+    look(&row, 1, 1000);
+    assert_int_equal(members_count(members), 1);
+    for (int i = 0; i < 2 * MEMBERS_MOST; i++) {
+        snprintf(name, sizeof(name), "gw-%d", i);
+        row.name = text_of(name);
+        look(&row, 1, 0);
+    }
+    assert_int_equal(members_count(members), MEMBERS_MOST);
+}
+
 static void who_vanishes_stays_known_until_it_is_forgotten(void **state)
 {
     see_gw_a(1);
@@ -289,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_said_comes_back),
         TEST(nodes_are_listed_by_name),
+        TEST(what_is_no_node_is_not_taken_for_one),
         TEST(who_vanishes_stays_known_until_it_is_forgotten),
         TEST(time_without_redis_forgets_nobody),
         TEST(who_comes_back_is_seen_again),
