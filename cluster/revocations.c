@@ -17,6 +17,8 @@
 #define COMMIT_MOST 256
 #define NAMES_MOST  64
 #define LEFT_MOST   STORE_REVOKE_MOST
+#define RECENT_MOST 256
+#define RECENT_MS   8000 /* in which a node that was cut off before them is unseen for certain */
 
 static const struct log_scope log_revocations = { .subject = LOG_SUBJECT_store };
 
@@ -45,6 +47,12 @@ struct order {
     void *arg;
 };
 
+/* One that went the way of the history: whoever does not follow it may not be unseen yet. */
+struct recent {
+    struct store_revocation item;
+    uint64_t at_ms;
+};
+
 struct revocations {
     struct loop *loop;
     struct members *members;
@@ -53,6 +61,8 @@ struct revocations {
     struct list outboxes;
     struct list orders;
     struct loop_timer look;
+    struct recent recent[RECENT_MOST]; /* a ring */
+    size_t recent_next;
     struct store_commit commit; /* of what is unshared */
     struct store_key_change changes[COMMIT_MOST];
     char author[80];
@@ -335,7 +345,7 @@ static void tell_what_was_left(struct revocations *r)
     MEM_FREE(&items);
 }
 
-void revocations_tell_unseen(struct revocations *r, const struct store_revocation *item)
+static void put_to_unseen(struct revocations *r, const struct store_revocation *item)
 {
     struct members_view view;
     struct text after = TEXT_EMPTY;
@@ -344,7 +354,23 @@ void revocations_tell_unseen(struct revocations *r, const struct store_revocatio
         if (view.is_unseen)
             put(get_outbox(r, view.member.name), item);
     }
+}
+
+void revocations_tell_unseen(struct revocations *r, const struct store_revocation *item)
+{
+    r->recent[r->recent_next] = (struct recent){ *item, loop_now_ms(r->loop) };
+    r->recent_next = (r->recent_next + 1) % RECENT_MOST;
+    put_to_unseen(r, item);
     deliver_all(r);
+}
+
+static void put_recent(struct revocations *r)
+{
+    uint64_t now = loop_now_ms(r->loop);
+    for (size_t i = 0; i < RECENT_MOST; i++) {
+        if (r->recent[i].at_ms != 0 && now < r->recent[i].at_ms + RECENT_MS)
+            put_to_unseen(r, &r->recent[i].item);
+    }
 }
 
 static void on_look(void *arg)
@@ -358,6 +384,7 @@ static void on_look(void *arg)
     size_t count = store_list_unshared(store_get(), items, ARRAY_LENGTH(items));
     if (count == 0) {
         clear_outboxes(r);
+        put_recent(r);
         deliver_all(r);
         return;
     }

@@ -126,6 +126,8 @@ def test_one_node_is_cut_off_and_the_other_is_not(place):
     with place.ordeal() as ordeal:
         place.proxies[1].refusing = True
         place.proxies[1].cut()
+        # The other is not told by the history; it is as soon as it is missed.
+        assert ordeal.revoke(a, told_within=12).status == 204
         ordeal.refused([b])
         ordeal.written([a])
         key = ordeal.spare[-1]

@@ -122,7 +122,7 @@ class Ordeal:
                 until(lambda w=writer, b=before: len(w.refused) + len(w.open) > b,
                       timeout=timeout, what=f"a refusal on {writer.node.name}")
 
-    def revoke(self, node, statuses=(204, 202)):
+    def revoke(self, node, statuses=(204, 202), told_within=2):
         """One of the spare keys, which `node` refuses from the answer on."""
         key = self.spare.pop()
         begin = time.monotonic()
@@ -133,7 +133,7 @@ class Ordeal:
         self.doomed.append(key)
         if answer.status == 204 and answer.header("Gatewayd-Pending") is None:
             for other in self.cluster:
-                until(lambda n=other: admits(n, key) == 401, timeout=2,
+                until(lambda n=other: admits(n, key) == 401, timeout=told_within,
                       what=f"{other.name} refusing a revoked key")
         return answer
 
