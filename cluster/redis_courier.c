@@ -74,11 +74,20 @@ static void put_not_after(struct bag *bag, const struct redis_link *link)
     words[at] = arena_copy(&bag->arena, text_print_u64(not_after, number));
 }
 
+static void put_other_run(struct bag *bag)
+{
+    struct text *words = (struct text *)(void *)bag->errand.words;
+    if (bag->errand.run != 0 && bag->errand.run != bag->answer.run)
+        words[bag->errand.count - 1] = TEXT_OF("0");
+}
+
 static void on_arrived(void *arg)
 {
     struct bag *bag = arg;
     const struct redis_errand *e = &bag->errand;
     struct redis_link *link = redis_link_of(bag->courier->redis, e->use);
+    bag->answer.run = redis_link_run_of_server(link);
+    put_other_run(bag);
     if (e->has_not_after)
         put_not_after(bag, link);
     if (e->script == NULL) {
@@ -201,7 +210,7 @@ void redis_courier_close(struct redis_courier *c)
         bag->is_answered = true;
         bag->errand.done(
             bag->errand.arg,
-            &(struct redis_answer){ REDIS_LOST, &nothing, TEXT_OF("This node is stopping.") });
+            &(struct redis_answer){ REDIS_LOST, &nothing, TEXT_OF("This node is stopping."), 0 });
     }
 }
 

@@ -35,6 +35,7 @@ struct redis_answer {
     enum redis_outcome outcome;
     const struct redis_value *value; /* ANSWERED, REFUSED; else a nil */
     struct text reason;              /* unless ANSWERED */
+    uint64_t run;                    /* of the server that it was for; 0: it was not sent */
 };
 /* Everything is borrowed until it returns. */
 typedef void redis_courier_fn(void *arg, const struct redis_answer *answer);
@@ -46,6 +47,7 @@ struct redis_errand {
     const struct text *words;          /* copied */
     size_t count;
     size_t key_count;    /* of a script */
+    uint64_t run;        /* not 0: the last word becomes "0" where the server is of another run */
     bool has_not_after;  /* words[key_count] is put in when it is sent: the server's time then, and
                             `timeout_ms` more, in microseconds */
     size_t not_after_at; /* the word, where it is not that one */

@@ -85,6 +85,7 @@ static void look_up(struct redis_history *h)
     h->claim.is_looking = true;
     redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
                                                            .script = &redis_script_history_lookup,
+                                                           .run = h->claim.run,
                                                            .words = words,
                                                            .count = ARRAY_LENGTH(words),
                                                            .key_count = 2,
@@ -177,6 +178,7 @@ static void on_committed(void *arg, const struct redis_answer *a)
     const struct redis_value *word = redis_value_at(a->value, 0);
     if (!redis_history_claim_is_open(h))
         return;
+    h->claim.run = a->run;
     if (a->outcome == REDIS_LOST)
         lose(h);
     else if (a->outcome == REDIS_AWAY)

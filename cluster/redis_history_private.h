@@ -47,6 +47,7 @@ struct history_claim {
     uint64_t due_ms;
     size_t entry; /* the part that is being staged */
     size_t part;
+    uint64_t run;    /* of the server that it was for */
     bool is_lost;    /* the answer; it is looked up when Redis is back */
     bool is_looking; /* up */
     struct loop_timer timer;

@@ -115,11 +115,16 @@ static void commit(const char *not_after, unsigned before, unsigned prev, unsign
     run(&redis_script_history_commit, words, ARRAY_LENGTH(words), 4);
 }
 
-static void look_up(unsigned revision, unsigned id)
+static void look_up_for(unsigned revision, unsigned id, const char *ms)
 {
     struct text words[] = { TEXT("{gatewayd}:log"), hex_key("refused", id),
-                            arena_print(&arena, "%u", revision), id_of(id), TEXT("10000") };
+                            arena_print(&arena, "%u", revision), id_of(id), text_of(ms) };
     run(&redis_script_history_lookup, words, ARRAY_LENGTH(words), 2);
+}
+
+static void look_up(unsigned revision, unsigned id)
+{
+    look_up_for(revision, id, "10000");
 }
 
 static void a_commit_is_taken_only_on_top_of_what_it_builds_on(void **state)
@@ -159,6 +164,21 @@ static void what_was_looked_up_in_vain_never_happens(void **state)
     expect_word("taken");
     look_up(1, 1);
     expect_word("refused");
+}
+
+/* Other nodes may have seen it on the server before, and put it back. */
+static void what_another_server_does_not_know_is_not_refused(void **state)
+{
+    look_up_for(1, 1, "0");
+    expect_word("unknown");
+    look_up_for(2, 2, "60000");
+    expect_word("unknown");
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    expect_word("taken");
+    look_up_for(1, 1, "0");
+    expect_word("taken");
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("taken");
 }
 
 static void what_was_not_staged_whole_is_not_taken(void **state)
@@ -314,11 +334,8 @@ static void what_is_past_its_time_goes(void **state)
     add_key(&b, 3, ITEM_KEY_ADD, now - 200000);
     commit(FAR, 0, 0, 1, "0", builder_text(&b));
     assert_int_equal(fold(1000), 1);
-    struct text words[] = { TEXT("{gatewayd}:head"),
-                            TEXT("{gatewayd}:keys"),
-                            TEXT("0"),
-                            TEXT("100"),
-                            TEXT("600000") };
+    struct text words[] = { TEXT("{gatewayd}:head"), TEXT("{gatewayd}:keys"), TEXT("0"),
+                            TEXT("100"), TEXT("600000") };
     run(&redis_script_history_tidy, words, ARRAY_LENGTH(words), 2);
     expect_word("0");
     redis_server_tell(&server, "HLEN {gatewayd}:keys", ":2");
@@ -334,6 +351,7 @@ int main(void)
         TEST(a_commit_is_taken_only_on_top_of_what_it_builds_on),
         TEST(a_commit_that_is_late_never_happens),
         TEST(what_was_looked_up_in_vain_never_happens),
+        TEST(what_another_server_does_not_know_is_not_refused),
         TEST(what_was_not_staged_whole_is_not_taken),
         TEST(folding_one_item_at_a_time),
         TEST(folding_some_items_at_a_time),
