@@ -128,7 +128,8 @@ struct store_embedded_base {
     uint64_t config_tag;
 };
 
-/* Only while the store is quiet; nothing is planned until it is finished or given up. */
+/* Only while the store is quiet; nothing is planned until it is finished or given up. A store that
+ * stops gives it up: what is added then is dropped, and `done` is not called. */
 void store_embedded_replace_start(struct store_embedded *e, const struct store_embedded_base *base);
 /* The entries up to the base that are to be listed, in their order; owned from now on. */
 void store_embedded_replace_add_entry(struct store_embedded *e, struct store_embedded_incoming *in);

@@ -65,6 +65,8 @@ struct embedded_replacing {
 void store_embedded_replace_start(struct store_embedded *e, const struct store_embedded_base *base)
 {
     MUST(store_embedded_is_quiet(e) && e->replacing == NULL);
+    if (e->is_stopping)
+        return; /* and what is added is dropped */
     struct embedded_replacing *r = mem_new(sizeof(*r));
     r->store = e;
     r->base = *base;
@@ -76,7 +78,10 @@ void store_embedded_replace_start(struct store_embedded *e, const struct store_e
 
 void store_embedded_replace_add_entry(struct store_embedded *e, struct store_embedded_incoming *in)
 {
-    list_add_last(&e->replacing->entries, &in->node);
+    if (e->replacing != NULL)
+        list_add_last(&e->replacing->entries, &in->node);
+    else
+        store_embedded_incoming_free(&in);
 }
 
 static void drop_entries(struct embedded_replacing *r)
@@ -90,12 +95,15 @@ static void drop_entries(struct embedded_replacing *r)
 
 void store_embedded_replace_drop_entries(struct store_embedded *e)
 {
-    drop_entries(e->replacing);
+    if (e->replacing != NULL)
+        drop_entries(e->replacing);
 }
 
 void store_embedded_replace_add_state(struct store_embedded *e, struct text items)
 {
     struct embedded_replacing *r = e->replacing;
+    if (r == NULL)
+        return;
     struct text readable =
         items.length <= STORE_EMBEDDED_PART_MOST ? item_readable(items) : TEXT_EMPTY;
     if (readable.length < items.length && r->unreadable++ == 0)
@@ -447,6 +455,8 @@ void store_embedded_replace_finish(struct store_embedded *e, store_embedded_repl
                                    void *arg)
 {
     struct embedded_replacing *r = e->replacing;
+    if (r == NULL)
+        return;
     /* The checkpoint's own words on the whole. */
     struct item config = { .kind = ITEM_CONFIG, .config_tag = r->base.config_tag };
     item_print(&config, store_embedded_encode_room(&r->chunks));

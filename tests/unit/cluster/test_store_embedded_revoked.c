@@ -254,6 +254,19 @@ static void a_compaction_ends_while_a_state_is_read(void **state)
     assert_int_equal(state_of(s, 8), KEY_ACTIVE);
 }
 
+/* What was read arrives while the store ends. */
+static void a_state_that_comes_at_the_end_is_dropped(void **state)
+{
+    struct store_story *s = *state;
+    begin_state(s, 50);
+    store_embedded_stop(s->embedded);
+    add_key(s, 7, KEY_ACTIVE);
+    store_embedded_replace_drop_entries(s->embedded);
+    store_embedded_replace_finish(s->embedded, on_replaced, s);
+    store_embedded_replace_start(s->embedded, &(struct store_embedded_base){ .revision = 51 });
+    add_key(s, 7, KEY_ACTIVE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_story, end_story)
 
 int main(void)
@@ -267,6 +280,7 @@ int main(void)
         TEST(commits_go_on_beside_it),
         TEST(a_state_that_does_not_know_of_it_does_not_bring_it_back),
         TEST(a_compaction_ends_while_a_state_is_read),
+        TEST(a_state_that_comes_at_the_end_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
