@@ -116,7 +116,8 @@ static const char *find_difference(struct redis_history *h, const struct history
     if (head->at.revision == h->beat_at && !is_same(&head->at.id, &h->beat_id))
         return "The shared history is another one.";
     bool is_stuck = head->at.revision > h->follow.at.revision &&
-                    h->stuck_at == h->follow.at.revision && h->follow.missing == 0;
+                    h->stuck_at == h->follow.at.revision && h->follow.missing == 0 &&
+                    !redis_history_follow_is_ahead(h);
     if (is_stuck)
         return "What is new in the shared history does not come.";
     if (!head->is_whole)

@@ -190,6 +190,12 @@ static void on_read(void *arg, const struct redis_answer *a)
     deliver(h);
 }
 
+bool redis_history_follow_is_ahead(const struct redis_history *h)
+{
+    return h->follow.at.revision >
+           store_revision(store_embedded_port(h->settings.store)) + AHEAD_MOST;
+}
+
 static void read_on(struct redis_history *h)
 {
     struct history_follow *f = &h->follow;
@@ -198,7 +204,7 @@ static void read_on(struct redis_history *h)
     if (h->phase != HISTORY_READY || h->is_stopping || f->is_reading || !h->is_up[REDIS_FOLLOW] ||
         !list_is_empty(&f->coming))
         return;
-    if (f->at.revision > store_revision(store_embedded_port(h->settings.store)) + AHEAD_MOST) {
+    if (redis_history_follow_is_ahead(h)) {
         loop_timer_start(&f->timer, AHEAD_LOOK_MS);
         return;
     }

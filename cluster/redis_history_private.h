@@ -177,6 +177,8 @@ bool redis_history_claim_is_open(const struct redis_history *h);
 void redis_history_follow_init(struct redis_history *h);
 void redis_history_follow_start(struct redis_history *h, const struct history_place *from);
 void redis_history_follow_stop(struct redis_history *h); /* what has not come whole is dropped */
+/* More has come than is applied yet: nothing more is read meanwhile. */
+bool redis_history_follow_is_ahead(const struct redis_history *h);
 /* An entry as XRANGE and XREAD give it; NULL: it is none. `parts_out` is how many are elsewhere (0:
  * what it changed is in it). */
 MUST_USE struct store_embedded_incoming *redis_history_follow_parse(const struct redis_value *entry,
