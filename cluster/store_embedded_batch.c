@@ -520,7 +520,7 @@ static bool step_following(struct store_embedded *e)
         !store_embedded_follow_has_next(e))
         return false;
     if (e->batch != NULL)
-        store_embedded_claim_give_back(e);
+        store_embedded_claim_moved(e);
     e->planning = store_embedded_follow_next(e);
     if (e->planning == NULL)
         return false;

@@ -43,7 +43,7 @@ void store_embedded_claim_give_back(struct store_embedded *e)
     store_embedded_batch_free(&batch);
 }
 
-static void moved(struct store_embedded *e)
+void store_embedded_claim_moved(struct store_embedded *e)
 {
     bool can = true;
     LIST_EACH (node, &e->batch->works)
@@ -66,7 +66,7 @@ static void on_claimed(void *arg, enum authority_outcome outcome, struct text re
         store_embedded_batch_write(e);
         break;
     case AUTHORITY_MOVED_ON:
-        moved(e);
+        store_embedded_claim_moved(e);
         e->must_follow = !store_embedded_follow_has_next(e);
         if (e->must_follow)
             loop_timer_start(&e->follow_timer, FOLLOW_MS);

@@ -249,7 +249,9 @@ void store_embedded_claim_init(struct store_embedded *e);
 void store_embedded_claim_stop(struct store_embedded *e);
 void store_embedded_claim_start(struct store_embedded *e);
 void store_embedded_claim_give_back(struct store_embedded *e); /* the batch is planned anew */
-void store_embedded_claim_sync(struct store_embedded *e);      /* the journal, soon */
+/* The same, but for what was planned too often: it fails. */
+void store_embedded_claim_moved(struct store_embedded *e);
+void store_embedded_claim_sync(struct store_embedded *e); /* the journal, soon */
 
 /* store_embedded_follow.c: entries from elsewhere. */
 void store_embedded_follow_init(struct store_embedded *e);
