@@ -51,7 +51,7 @@ def test_records_that_are_none(pair, redis):
     late = pair.add().start()
     pair.agree()
     assert [admits(late, key) for key in keys] == [200, 200, 200]
-    assert "cannot be read" in late.log()
+    until(lambda: "cannot be read" in late.log(), what="a word on it")
     assert late.stop() == 0
     late.start()
     assert [admits(late, key) for key in keys] == [200, 200, 200]
