@@ -227,7 +227,7 @@ def test_a_client_that_breaks_the_protocol_is_closed_with_1002(node, listened, b
     until(lambda: [line for line in node.access() if line.get("failure") == "websocket-malformed"])
 
 
-@pytest.mark.parametrize("bad", [MASKED, RESERVED])
+@pytest.mark.parametrize("bad", [MASKED, RESERVED], ids=["masked", "reserved"])
 def test_an_upstream_that_breaks_the_protocol_is_closed_with_1002(node, listened, bad):
     listener = listened(frame(b"good") + bad)
     with upgrade(node) as c:
