@@ -243,8 +243,8 @@ fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functio
 .PHONY: test test-long lint docs docs-check format coverage print-cppflags
 test: ## everything: installs what tests need, builds, ends in "N passed, N failed"
 	@tests/run
-test-long: ## what takes longer: outages and fail-overs of Redis, a million keys shared
-	@tests/run stories-long
+test-long: ## what takes longer: outages of Redis, shared limits, shared history sanitized
+	@tests/run stories-long stories-long-asan stories-long-tsan
 
 lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck, spelling ...
 	@tests/deps lint

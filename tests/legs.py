@@ -189,6 +189,16 @@ def leg_fuzz():
     return counts_of_line(*run(["tests/fuzz/run-replay", "build-asan"], 300))
 
 
+def leg_stories_long_asan():
+    make(*ASAN, "all")
+    return stories("build-asan", "address", marked="sanitize_long", timeout=900)
+
+
+def leg_stories_long_tsan():
+    make(*TSAN, "all")
+    return stories("build-tsan", "thread", marked="sanitize_long", timeout=900)
+
+
 def leg_stories_asan():
     return stories("build-asan", "address", marked="sanitize and not long")
 
@@ -208,7 +218,10 @@ LEGS = [
     ("unit-tsan", leg_unit_tsan), ("stories-tsan", leg_stories_tsan),
 ]
 # `make test` has to end within 15 minutes on two cores; these are `make test-long`.
-LONG_LEGS = [("stories-long", leg_stories_long)]
+LONG_LEGS = [
+    ("stories-long", leg_stories_long), ("stories-long-asan", leg_stories_long_asan),
+    ("stories-long-tsan", leg_stories_long_tsan),
+]
 
 
 def run_leg(name, leg):

@@ -15,7 +15,8 @@ from harness.redis import ADMIN_PASSWORD, PASSWORD, RedisError, RedisServer
 from harness.redis_keys import look_at
 from harness.wait import SANITIZED, until
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="rates need the plain build")
+pytestmark = [pytest.mark.long,
+              pytest.mark.skipif(SANITIZED, reason="rates need the plain build")]
 
 
 class Place:

@@ -14,6 +14,8 @@ import pytest
 from harness.client import Cut
 from harness.wait import SLOWNESS, scaled, until
 
+pytestmark = pytest.mark.sanitize_long
+
 
 @pytest.fixture
 def pair(redis, make_cluster):

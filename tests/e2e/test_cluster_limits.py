@@ -9,7 +9,8 @@ import pytest
 from harness.offer import Admitted, Offer, offer
 from harness.wait import SANITIZED, until
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="rates need the plain build")
+pytestmark = [pytest.mark.long,
+              pytest.mark.skipif(SANITIZED, reason="rates need the plain build")]
 
 LIBFAKETIME = next((path for where in ("/usr/lib/*/faketime", "/usr/lib64/faketime", "/usr/lib/faketime")
                     for path in pathlib.Path("/").glob(where[1:] + "/libfaketimeMT.so.1")), None)

@@ -10,6 +10,8 @@ import pytest
 from harness.node import BUILD, TOKENS, Node
 from harness.wait import SLOWNESS, until
 
+pytestmark = pytest.mark.sanitize_long
+
 MEMBERS = "{gatewayd}:members"
 
 

@@ -11,6 +11,8 @@ import pytest
 from harness.wait import SLOWNESS, scaled, until
 from harness.websocket import frame, read_frame, upgrade
 
+pytestmark = pytest.mark.sanitize_long
+
 ROUNDS = scaled(300, 30)
 
 

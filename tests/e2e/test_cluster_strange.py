@@ -7,6 +7,8 @@ import pytest
 
 from harness.wait import until
 
+pytestmark = pytest.mark.sanitize_long
+
 HEAD, LOG = "{gatewayd}:head", "{gatewayd}:log"
 
 
