@@ -18,7 +18,6 @@ PYTHON ?= /usr/bin/python3
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
@@ -120,7 +119,8 @@ $(BUILD)/.rooms: tests/lint/rooms.sh $(ALL_CODE)
 	@tests/lint/rooms.sh
 	@touch $@
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/.flags
+# A static rule: objects are targets in their own right, made again when they are missing.
+$(call objects,$(ALL_SOURCES)): $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<

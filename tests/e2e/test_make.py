@@ -12,7 +12,7 @@ TARGETS = ["all", "asan", "bench", "coverage", "debug", "format", "fuzz", "help"
 
 def make(*args):
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(["make", "-s", f"BUILD={BUILD}", *args], cwd=ROOT, env=env, text=True,
+    done = subprocess.run(["make", "-s", f"BUILD={os.path.relpath(BUILD, ROOT)}", *args], cwd=ROOT, env=env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     assert done.returncode == 0, done.stdout
     return done.stdout
