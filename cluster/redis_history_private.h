@@ -74,6 +74,8 @@ struct history_read {
     unsigned hash;
     char cursor[24];
     size_t cursor_length;
+    unsigned at_once; /* fields asked for in one reply */
+    bool is_careful;  /* a reply was lost, maybe because it was too large: few at once */
     uint64_t records;
     struct entry_id brought; /* the last one that was read */
 };

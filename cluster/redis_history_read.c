@@ -13,8 +13,10 @@
 #include "gatewayd/core/log.h"
 
 #define ENTRIES_AT_ONCE "64"
-#define FIELDS_AT_ONCE  "500"
-#define LARGE_AT_ONCE   "2" /* resources may have 16 MiB, and a reply 128 */
+#define FEW_AT_ONCE     2 /* resources may have 16 MiB, and a reply 128 */
+#define MANY_AT_ONCE    512
+#define SMALL_REPLY     ((size_t)256 << 10)
+#define LARGE_REPLY     ((size_t)1 << 20)
 #define RETRY_MS        1000
 #define FOLD_MS         20
 #define QUIET_MS        2
@@ -42,6 +44,8 @@ static bool is_over(struct redis_history *h, const struct redis_answer *a)
         return true;
     if (h->phase == HISTORY_LOOKING && !h->is_stopping && a->outcome == REDIS_ANSWERED)
         return false;
+    if (a->outcome == REDIS_LOST)
+        h->read.is_careful = true;
     if (a->outcome == REDIS_REFUSED)
         log_warn(&log_store, "the shared state cannot be read: %.*s", TEXT_ARGS(a->reason));
     give_up(h);
@@ -76,6 +80,7 @@ static void on_replaced(void *arg, struct text why)
     log_info(&log_store, "the shared state was read: revision %llu, %llu records",
              (unsigned long long)h->read.head.folded, (unsigned long long)h->read.records);
     h->cluster = h->read.head.cluster;
+    h->read.is_careful = false;
     /* Twice the same: what comes after it cannot be followed. */
     bool is_same = entry_id_equals(&h->read.brought, &h->read.head.folded_id);
     h->read.brought = h->read.head.folded_id;
@@ -125,6 +130,15 @@ static void on_head_again(void *arg, const struct redis_answer *a)
 
 /* ---- the hashes ---- */
 
+/* Records of one kind are mostly of one size: what came tells how many may come next. */
+static void pace(struct history_read *r, size_t bytes)
+{
+    if (bytes > LARGE_REPLY || r->is_careful)
+        r->at_once = FEW_AT_ONCE;
+    else if (bytes < SMALL_REPLY && r->at_once < MANY_AT_ONCE)
+        r->at_once *= 2;
+}
+
 static void on_fields(void *arg, const struct redis_answer *a)
 {
     struct redis_history *h = arg;
@@ -132,12 +146,18 @@ static void on_fields(void *arg, const struct redis_answer *a)
     if (is_over(h, a))
         return;
     const struct redis_value *fields = redis_value_at(a->value, 1);
-    for (size_t i = 1; i < fields->count; i += 2)
+    size_t bytes = 0;
+    for (size_t i = 1; i < fields->count; i += 2) {
         store_embedded_replace_add_state(h->settings.store, fields->items[i].text);
+        bytes += fields->items[i].text.length;
+    }
+    pace(r, bytes);
     r->records += fields->count / 2;
     struct text cursor = redis_value_at(a->value, 0)->text;
-    if (text_equals(cursor, TEXT_OF("0")))
+    if (text_equals(cursor, TEXT_OF("0"))) {
         r->hash++;
+        r->at_once = FEW_AT_ONCE;
+    }
     r->cursor_length = cursor.length < sizeof(r->cursor) ? cursor.length : 0;
     memcpy(r->cursor, cursor.at, r->cursor_length);
     scan(h);
@@ -146,6 +166,7 @@ static void on_fields(void *arg, const struct redis_answer *a)
 static void scan(struct redis_history *h)
 {
     struct arena arena;
+    char number[TEXT_NUMBER_SIZE];
     if (h->read.hash == ARRAY_LENGTH(hashes)) {
         h->is_looking = true;
         redis_history_beat_ask(h, on_head_again);
@@ -154,7 +175,7 @@ static void scan(struct redis_history *h)
     arena_init(&arena, SIZE_MAX);
     struct text words[] = { TEXT("HSCAN"), redis_history_key(h, &arena, hashes[h->read.hash]),
                             text_from(h->read.cursor, h->read.cursor_length), TEXT("COUNT"),
-                            h->read.hash < 2 ? TEXT_OF(LARGE_AT_ONCE) : TEXT_OF(FIELDS_AT_ONCE) };
+                            text_print_u64(h->read.at_once, number) };
     ask(h, words, ARRAY_LENGTH(words), on_fields);
     arena_reset(&arena);
 }
@@ -162,6 +183,7 @@ static void scan(struct redis_history *h)
 static void scan_first(struct redis_history *h)
 {
     h->read.hash = 0;
+    h->read.at_once = FEW_AT_ONCE;
     h->read.cursor[0] = '0';
     h->read.cursor_length = 1;
     scan(h);
