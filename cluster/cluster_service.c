@@ -149,19 +149,26 @@ static bool remove_node(struct text name, struct text incarnation, cluster_remov
     return true;
 }
 
-/* Keys may have been revoked since: past state.max_staleness nobody gets in with one. */
+/* Keys may have been revoked since: past state.max_staleness nobody gets in with one, nor past
+ * state.tombstones, when the others may have forgotten that they were. */
+static int64_t longest_staleness(void)
+{
+    const struct node_state *state = &control_node(the.control)->state;
+    bool is_set = state->max_staleness != 0 && state->max_staleness < state->tombstones;
+    return is_set ? state->max_staleness : state->tombstones;
+}
+
 static void on_stale_timer(void *arg)
 {
-    int64_t most = control_node(the.control)->state.max_staleness;
-    bool is_stale = most != 0 && store_status(store_get()).staleness_ms > most;
+    bool is_stale = store_status(store_get()).staleness_ms > longest_staleness();
     loop_timer_start(&the.stale_timer, STALE_LOOK_MS);
     if (is_stale == the.is_stale)
         return;
     the.is_stale = is_stale;
     credentials_set_stale(control_credentials(the.control), is_stale);
     if (is_stale)
-        log_error(&log_cluster, "the store has been away for longer than state.max_staleness: keys "
-                                "are refused");
+        log_error(&log_cluster, "the store has been away for longer than state.max_staleness, or "
+                                "state.tombstones: keys are refused until it is back");
     else
         log_info(&log_cluster, "the store is there again: keys are accepted");
 }
@@ -299,7 +306,7 @@ static void start(struct control *control)
 {
     struct cluster *cluster = cluster_get();
     loop_timer_init(&the.stale_timer, control_loop(control), on_stale_timer, NULL);
-    loop_timer_start(&the.stale_timer, STALE_LOOK_MS);
+    loop_timer_start(&the.stale_timer, 0);
     if (cluster->members == NULL)
         return;
     the.file = members_file_new(cluster->members, cluster->dir);

@@ -179,6 +179,14 @@ void redis_history_set_keeping(struct redis_history *h, size_t history, int64_t 
 
 /* ---- lifetime ---- */
 
+/* What is here is as old as it was when the process before last knew that it was all there is. */
+static void take_age(struct redis_history *h)
+{
+    int64_t age_ms = clock_read_wall_ms() - h->settings.dir->fresh_ms;
+    h->fresh_ms = loop_now_ms(h->settings.loop);
+    h->age_ms = age_ms < 0 ? 0 : age_ms;
+}
+
 struct redis_history *redis_history_new(const struct redis_history_settings *settings)
 {
     struct redis_history *h = mem_new(sizeof(*h));
@@ -189,6 +197,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
     builder_init(&h->prefix, SIZE_MAX);
     builder_addf(&h->prefix, "{%.*s}:", TEXT_ARGS(redis_prefix(settings->redis)));
     h->courier = redis_courier_new(settings->redis, settings->thread, on_link, h);
+    take_age(h); /* before anything is served */
     redis_history_claim_init(h);
     redis_history_follow_init(h);
     redis_history_beat_init(h);
@@ -198,9 +207,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
 
 void redis_history_start(struct redis_history *h)
 {
-    int64_t age_ms = clock_wall_ms(&h->settings.loop->clock) - h->settings.dir->fresh_ms;
-    h->fresh_ms = loop_now_ms(h->settings.loop);
-    h->age_ms = age_ms < 0 ? 0 : age_ms;
+    take_age(h);
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
 }

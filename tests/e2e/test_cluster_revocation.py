@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A revoked key is refused by every node, at once, with Redis or without, and for good."""
 import hashlib
+import os
 import signal
 import struct
 import threading
@@ -269,6 +270,23 @@ def test_keys_are_refused_when_what_is_known_is_too_old(redis, make_cluster, ser
     back(pair, redis)
     until(lambda: use(pair[0], key) == 200, what="keys being accepted again")
     assert pair[0].metrics()["gatewayd_state_staleness_seconds"] == 0
+
+
+def test_a_node_that_was_away_for_longer_than_revocations_are_kept_takes_no_keys(
+        redis, make_cluster, service):
+    """Others may have forgotten meanwhile what was revoked: it has to hear from them first."""
+    pair = make_pair(redis, make_cluster, service, state={"tombstones": "1h"})
+    key = new_key(pair)
+    node = pair[0]
+    assert node.stop() == 0
+    redis.kill()
+    lock = node.folder / "state" / "lock"
+    os.utime(lock, (time.time() - 7200,) * 2)
+    node.start()
+    assert use(node, key) == 503
+    assert node.get("/", [("X-API-Key", "gwk_" + "0" * 40)]).status == 401
+    redis.start()
+    until(lambda: use(node, key) == 200, timeout=20, what="keys being accepted again")
 
 
 def test_by_default_a_node_serves_on(pair, redis):
