@@ -14,6 +14,11 @@ from harness.wait import until
 pytestmark = pytest.mark.heavy
 
 
+def as_in_a_terminal():
+    """Tests run in the background may have been told to ignore Ctrl-C, and a shell cannot unlearn it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Demo:
     def __init__(self, folder, script="run.sh"):
         self.out = folder / "out"
@@ -21,7 +26,8 @@ class Demo:
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen([ROOT / "packaging/demo" / script, BUILD], stdout=out,
                                             stderr=out, stdin=subprocess.DEVNULL, cwd="/",
-                                            start_new_session=True)
+                                            start_new_session=True,
+                                            preexec_fn=as_in_a_terminal)
         until(lambda: "Ctrl-C ends it all" in self.text() or self.process.poll() is not None,
               timeout=30, what="the demo")
         assert self.process.poll() is None, self.text()
