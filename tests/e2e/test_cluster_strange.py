@@ -7,7 +7,7 @@ import pytest
 
 from harness.wait import until
 
-pytestmark = pytest.mark.sanitize_long
+pytestmark = [pytest.mark.long, pytest.mark.sanitize_long]
 
 HEAD, LOG = "{gatewayd}:head", "{gatewayd}:log"
 
