@@ -45,6 +45,8 @@ struct redis_history_tail {
 
 /* ---- what was done ---- */
 
+#define ORDERS 9
+
 static unsigned order_of(const struct thing *t)
 {
     static const unsigned char puts[] = {
@@ -151,20 +153,20 @@ static void note_entry(struct redis_history_tail *t, const struct store_embedded
 /* By order_of; those of one order as they came. */
 static void sort(struct redis_history_tail *t)
 {
-    struct list sorted;
-    list_init(&sorted);
-    for (unsigned order = 0; order <= 8; order++) {
-        LIST_EACH_SAFE (node, following, &t->things) {
-            if (order_of(LIST_ITEM(node, struct thing, node)) != order)
-                continue;
-            list_remove(node);
-            list_add_last(&sorted, node);
-        }
-    }
-    while (!list_is_empty(&sorted)) {
-        struct list *node = sorted.next;
+    struct list sorted[ORDERS];
+    for (unsigned order = 0; order < ORDERS; order++)
+        list_init(&sorted[order]);
+    while (!list_is_empty(&t->things)) {
+        struct list *node = t->things.next;
         list_remove(node);
-        list_add_last(&t->things, node);
+        list_add_last(&sorted[order_of(LIST_ITEM(node, struct thing, node))], node);
+    }
+    for (unsigned order = 0; order < ORDERS; order++) {
+        while (!list_is_empty(&sorted[order])) {
+            struct list *node = sorted[order].next;
+            list_remove(node);
+            list_add_last(&t->things, node);
+        }
     }
 }
 

@@ -197,8 +197,10 @@ static struct candidate *add_candidate(struct redis_site_sentinels *all, const c
         all->candidates[all->candidate_count++] = c;
     }
     for (size_t i = 0; c == NULL && i < all->candidate_count; i++) {
-        if (all->candidates[i]->probe == NULL && !all->candidates[i]->is_good)
-            c = all->candidates[i];
+        struct candidate *old = all->candidates[i];
+        MUST(old != NULL);
+        if (old->probe == NULL && !old->is_good)
+            c = old;
     }
     if (c == NULL)
         return NULL;
