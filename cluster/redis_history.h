@@ -26,9 +26,9 @@ struct redis_history_settings {
     struct store_thread *thread;
     struct store_embedded *store;
     struct state_dir *dir; /* locked; it is told when what is in it is all there is */
-    size_t history;     /* entries kept in Redis */
-    int64_t tombstones; /* ms: keys past their time stay so long */
-    int64_t replicas;   /* a commit waits for so many */
+    size_t history;        /* entries kept in Redis */
+    int64_t tombstones;    /* ms: keys past their time stay so long */
+    int64_t replicas;      /* a commit waits for so many */
     /* This node stands where the history does, for the first time, or the first time again since
      * its store was replaced; from the loop. */
     void (*on_ready)(void *arg);

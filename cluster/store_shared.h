@@ -16,11 +16,10 @@ struct state_dir;
 struct store_shared;
 
 /* Becomes the authority of `store`, which was not started yet. Reads the files that state.redis
- * names. `dir` is borrowed and locked. NULL and problems. `on_ready`: this node stands where the shared history does, for the
- * first time. */
+ * names. `dir` is borrowed and locked. NULL and problems. `on_ready`: this node stands where the
+ * shared history does, for the first time. */
 MUST_USE struct store_shared *store_shared_new(struct control *control,
-                                               struct store_embedded *store,
-                                               struct state_dir *dir,
+                                               struct store_embedded *store, struct state_dir *dir,
                                                void (*on_ready)(void *arg), void *arg,
                                                struct problems *ps);
 /* After everybody who watches links has said so, and store_embedded_start. */

@@ -8,4 +8,4 @@ git ls-files --cached --others --exclude-standard | while read -r file; do
     if [ -f "$file" ] && head -c 64 "$file" | head -1 | tr -d '\0' | grep -qE '^#!.*\b(sh|bash)$'; then
         echo "$file"
     fi
-done | xargs -r shellcheck
+done | xargs -r shellcheck -x
