@@ -82,6 +82,7 @@ def test_kept_connections_end_after_their_requests_and_their_time(make_node, mak
 def test_a_connection_that_is_not_made_in_time_is_502_or_504(node):
     """A listener whose queue is full answers nobody."""
     with socket.socket() as full:
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         full.bind(("127.0.0.1", free_port()))
         full.listen(0)
         waiting = []
