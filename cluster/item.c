@@ -199,6 +199,25 @@ bool item_next(struct text *bytes, struct arena *arena, struct item *item_out, b
     return true;
 }
 
+bool item_each(const struct text *parts, size_t count, item_fn *fn, void *arg)
+{
+    struct arena arena;
+    struct item item;
+    bool is_bad = false;
+    bool is_any_bad = false;
+    arena_init(&arena, SIZE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct text rest = parts[i];
+        while (item_next(&rest, &arena, &item, &is_bad)) {
+            fn(arg, &item);
+            arena_reset(&arena);
+        }
+        is_any_bad = is_any_bad || is_bad;
+    }
+    arena_reset(&arena);
+    return !is_any_bad;
+}
+
 struct text item_readable(struct text bytes)
 {
     struct text rest = bytes;

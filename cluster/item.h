@@ -77,6 +77,11 @@ void item_print(const struct item *item, struct builder *b);
 MUST_USE bool item_next(struct text *bytes, struct arena *arena, struct item *item_out,
                         bool *is_bad_out);
 
+/* Calls `fn` with each item of all parts, borrowed for the call. False: in one of them follows what
+ * is no item; the parts behind it were read all the same. */
+typedef void item_fn(void *arg, const struct item *item);
+bool item_each(const struct text *parts, size_t count, item_fn *fn, void *arg);
+
 /* What of the bytes is whole items, from the front; borrowed. */
 struct text item_readable(struct text bytes);
 

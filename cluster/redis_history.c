@@ -33,6 +33,26 @@ struct text redis_history_id(const struct entry_id *id)
     return text_from((const char *)id->bytes, ENTRY_ID_SIZE);
 }
 
+void redis_history_run(struct redis_history *h, const struct redis_script *script,
+                       const struct text *words, size_t count, size_t key_count,
+                       redis_courier_fn *done)
+{
+    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
+                                                           .script = script,
+                                                           .words = words,
+                                                           .count = count,
+                                                           .key_count = key_count,
+                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
+                                                           .done = done,
+                                                           .arg = h });
+}
+
+void redis_history_call(struct redis_history *h, const struct text *words, size_t count,
+                        redis_courier_fn *done)
+{
+    redis_history_run(h, NULL, words, count, 0, done);
+}
+
 bool redis_history_parse_id(const struct redis_value *v, struct entry_id *id_out)
 {
     if (v->kind != REDIS_REPLY_TEXT || v->text.length != ENTRY_ID_SIZE)
@@ -207,7 +227,6 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
 
 void redis_history_start(struct redis_history *h)
 {
-    take_age(h);
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
 }

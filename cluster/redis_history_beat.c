@@ -24,14 +24,8 @@ void redis_history_beat_ask(struct redis_history *h, redis_courier_fn *done)
         redis_history_key(h, &arena, "consumers"), redis_history_key(h, &arena, "keys"),
         redis_history_key(h, &arena, "revoked"),
     };
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .script = &redis_script_history_head,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .key_count = ARRAY_LENGTH(words),
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = done,
-                                                           .arg = h });
+    redis_history_run(h, &redis_script_history_head, words, ARRAY_LENGTH(words),
+                      ARRAY_LENGTH(words), done);
     arena_reset(&arena);
 }
 
@@ -84,14 +78,7 @@ void redis_history_beat_fold(struct redis_history *h)
         redis_history_key(h, &arena, "body:"),      text_print_u64(REDIS_HISTORY_BODY_MS, lifetime),
     };
     h->is_folding = true;
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .script = &redis_script_history_fold,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .key_count = 7,
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_folded,
-                                                           .arg = h });
+    redis_history_run(h, &redis_script_history_fold, words, ARRAY_LENGTH(words), 7, on_folded);
     arena_reset(&arena);
 }
 

@@ -150,12 +150,7 @@ static void wait_for_replicas(struct redis_history *h)
     char count[TEXT_NUMBER_SIZE];
     struct text words[] = { TEXT("WAIT"), text_print_u64((uint64_t)h->settings.replicas, count),
                             TEXT("1500") };
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_replicated,
-                                                           .arg = h });
+    redis_history_call(h, words, ARRAY_LENGTH(words), on_replicated);
 }
 
 static void taken(struct redis_history *h)

@@ -66,12 +66,7 @@ static void fetch_part(struct redis_history *h, const struct store_embedded_inco
     arena_init(&arena, SIZE_MAX);
     struct text words[] = { TEXT("HGET"), redis_history_key_of(h, &arena, "body", &in->head.id),
                             text_print_u64(in->part_count, number) };
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_part,
-                                                           .arg = h });
+    redis_history_call(h, words, ARRAY_LENGTH(words), on_part);
     arena_reset(&arena);
 }
 

@@ -99,12 +99,7 @@ static void behind(struct redis_history *h)
         arena_print(&arena, "%.*s-0", TEXT_ARGS(text_print_u64(mine(h).revision + 1, number)));
     struct text words[] = { TEXT("XRANGE"), redis_history_key(h, &arena, "log"), id, id };
     h->is_looking = true;
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_next,
-                                                           .arg = h });
+    redis_history_call(h, words, ARRAY_LENGTH(words), on_next);
     arena_reset(&arena);
 }
 

@@ -107,14 +107,7 @@ static void ask_ids(struct redis_history *h)
                             text_print_u64(h->merge.from, from),
                             text_print_u64(IDS_AT_ONCE, count) };
     h->is_looking = true;
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .script = &redis_script_history_ids,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .key_count = 1,
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_ids,
-                                                           .arg = h });
+    redis_history_run(h, &redis_script_history_ids, words, ARRAY_LENGTH(words), 1, on_ids);
     arena_reset(&arena);
 }
 

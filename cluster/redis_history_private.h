@@ -158,6 +158,12 @@ struct text redis_history_key(const struct redis_history *h, struct arena *arena
 struct text redis_history_key_of(const struct redis_history *h, struct arena *arena,
                                  const char *name, const struct entry_id *id);
 struct text redis_history_id(const struct entry_id *id); /* its bytes, borrowed */
+/* A command, or a script with its keys first, on REDIS_CALLS. `done` is given the history. */
+void redis_history_call(struct redis_history *h, const struct text *words, size_t count,
+                        redis_courier_fn *done);
+void redis_history_run(struct redis_history *h, const struct redis_script *script,
+                       const struct text *words, size_t count, size_t key_count,
+                       redis_courier_fn *done);
 MUST_USE bool redis_history_parse_id(const struct redis_value *v, struct entry_id *id_out);
 
 /* redis_history_beat.c */

@@ -56,12 +56,7 @@ static void ask(struct redis_history *h, const struct text *words, size_t count,
                 redis_courier_fn *done)
 {
     h->is_looking = true;
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .words = words,
-                                                           .count = count,
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = done,
-                                                           .arg = h });
+    redis_history_call(h, words, count, done);
 }
 
 /* ---- the end ---- */

@@ -125,29 +125,30 @@ static void note_key(struct redis_history_tail *t, const struct item *item,
     *thing_out = thing;
 }
 
+struct noting {
+    struct redis_history_tail *tail;
+    const struct entry_head *head;
+};
+
+static void note_item(void *arg, const struct item *item)
+{
+    const struct noting *n = arg;
+    struct thing *thing = NULL;
+    if (item->kind == ITEM_RESOURCE)
+        note_resource(n->tail, item, &thing);
+    else if (item->kind == ITEM_KEY)
+        note_key(n->tail, item, &thing);
+    if (thing == NULL)
+        return;
+    thing->revision = n->head->revision;
+    thing->author = arena_copy(&n->tail->arena, n->head->author);
+    digest_print_hex(n->head->id.bytes, ENTRY_ID_SIZE, thing->id);
+}
+
 static void note_entry(struct redis_history_tail *t, const struct store_embedded_incoming *in)
 {
-    struct arena arena;
-    struct item item;
-    bool is_bad;
-    arena_init(&arena, SIZE_MAX);
-    for (size_t i = 0; i < in->part_count; i++) {
-        struct text rest = in->parts[i];
-        while (item_next(&rest, &arena, &item, &is_bad)) {
-            struct thing *thing = NULL;
-            if (item.kind == ITEM_RESOURCE)
-                note_resource(t, &item, &thing);
-            else if (item.kind == ITEM_KEY)
-                note_key(t, &item, &thing);
-            if (thing != NULL) {
-                thing->revision = in->head.revision;
-                thing->author = arena_copy(&t->arena, in->head.author);
-                digest_print_hex(in->head.id.bytes, ENTRY_ID_SIZE, thing->id);
-            }
-            arena_reset(&arena);
-        }
-    }
-    arena_reset(&arena);
+    struct noting noting = { t, &in->head };
+    (void)item_each(in->parts, in->part_count, note_item, &noting);
 }
 
 /* By order_of; those of one order as they came. */

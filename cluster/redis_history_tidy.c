@@ -51,14 +51,7 @@ static void on_timer(void *arg)
         TEXT(RECORDS),
         text_print_u64((uint64_t)h->settings.tombstones, kept),
     };
-    redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
-                                                           .script = &redis_script_history_tidy,
-                                                           .words = words,
-                                                           .count = ARRAY_LENGTH(words),
-                                                           .key_count = 2,
-                                                           .timeout_ms = REDIS_HISTORY_CALL_MS,
-                                                           .done = on_step,
-                                                           .arg = h });
+    redis_history_run(h, &redis_script_history_tidy, words, ARRAY_LENGTH(words), 2, on_step);
     arena_reset(&arena);
 }
 

@@ -5,9 +5,9 @@
 #include "cluster/scribe.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "conf/base/mem.h"
+#include "gatewayd/core/thread.h"
 
 struct scribe {
     struct mailbox *ends;
@@ -60,14 +60,7 @@ struct scribe *scribe_new(struct mailbox *ends)
     s->ends = ends;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
-    /* Signals are the control thread's. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    MUST(pthread_create(&s->thread, NULL, run, s) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_setname_np(s->thread, "scribe");
+    thread_start(&s->thread, "scribe", run, s);
     return s;
 }
 

@@ -53,8 +53,9 @@ static void add_key(struct entry_reading *r, const struct item_key *item)
     };
 }
 
-static void add_item(struct entry_reading *r, const struct item *item)
+static void add_item(void *arg, const struct item *item)
 {
+    struct entry_reading *r = arg;
     switch (item->kind) {
     case ITEM_RESOURCE:
         add_change(r, &item->resource);
@@ -78,16 +79,7 @@ static void add_item(struct entry_reading *r, const struct item *item)
 static void on_record(void *arg, const struct journal_record *record)
 {
     struct entry_reading *r = arg;
-    struct arena arena;
-    struct item item;
-    bool is_bad;
-    arena_init(&arena, SIZE_MAX);
-    struct text body = record->body;
-    while (item_next(&body, &arena, &item, &is_bad)) {
-        add_item(r, &item);
-        arena_reset(&arena);
-    }
-    if (is_bad)
+    if (!item_each(&record->body, 1, add_item, r))
         r->read.reason = TEXT_OF("An item of this entry cannot be read.");
 }
 

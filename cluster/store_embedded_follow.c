@@ -307,24 +307,6 @@ enum embedded_step store_embedded_follow_step(struct embedded_work *w)
 
 /* ---- entries that are only listed ---- */
 
-typedef void item_fn(void *arg, const struct item *item);
-
-static void each_item(const struct store_embedded_incoming *in, item_fn *fn, void *arg)
-{
-    struct arena arena;
-    struct item item;
-    bool is_bad;
-    arena_init(&arena, SIZE_MAX);
-    for (size_t i = 0; i < in->part_count; i++) {
-        struct text rest = in->parts[i];
-        while (item_next(&rest, &arena, &item, &is_bad)) {
-            fn(arg, &item);
-            arena_reset(&arena);
-        }
-    }
-    arena_reset(&arena);
-}
-
 static void note_confirm(void *arg, const struct item *item)
 {
     if (item->kind == ITEM_CONFIRM)
@@ -334,7 +316,7 @@ static void note_confirm(void *arg, const struct item *item)
 int64_t store_embedded_follow_confirm_until(const struct store_embedded_incoming *in)
 {
     int64_t until = 0;
-    each_item(in, note_confirm, &until);
+    (void)item_each(in->parts, in->part_count, note_confirm, &until);
     return until;
 }
 
@@ -350,7 +332,7 @@ static void settle_item(void *arg, const struct item *item)
 void store_embedded_follow_settle(struct store_embedded *e,
                                   const struct store_embedded_incoming *in)
 {
-    each_item(in, settle_item, e);
+    (void)item_each(in->parts, in->part_count, settle_item, e);
 }
 
 /* ---- applying ---- */

@@ -115,21 +115,16 @@ bool store_embedded_held_is_stuck(const struct store_embedded *e)
     return false;
 }
 
+static void hold_item(void *arg, const struct item *item)
+{
+    struct embedded_work *w = arg;
+    if (item->kind == ITEM_RESOURCE && item->resource.kind != RESOURCE_CONSUMER)
+        add(w->store->held, &item->resource, w->head.revision, w->tag);
+}
+
 static void hold_items(struct embedded_work *w)
 {
-    struct embedded_held *h = w->store->held;
-    struct arena arena;
-    struct item item;
-    bool is_bad;
-    arena_init(&arena, SIZE_MAX);
-    for (size_t i = 0; i < w->text_count; i++) {
-        struct text rest = w->texts[i];
-        while (item_next(&rest, &arena, &item, &is_bad)) {
-            if (item.kind == ITEM_RESOURCE && item.resource.kind != RESOURCE_CONSUMER)
-                add(h, &item.resource, w->head.revision, w->tag);
-        }
-    }
-    arena_reset(&arena);
+    (void)item_each(w->texts, w->text_count, hold_item, w);
 }
 
 static void say(struct store_embedded *e, struct text reason)

@@ -48,24 +48,20 @@ static void remember_thing(struct embedded_work *w, struct embedded_gather *g,
     };
 }
 
+static void remember(void *arg, const struct item *item)
+{
+    struct embedded_work *w = arg;
+    if (item->kind == ITEM_RESOURCE)
+        remember_thing(w, w->gather, &item->resource);
+    else if (item->kind == ITEM_KEY && item->key.change == ITEM_KEY_ADD && w->undoes != 0)
+        remember_key(w->gather, item->key.key.id);
+}
+
 static void on_record(void *arg, const struct journal_record *record)
 {
     struct embedded_work *w = arg;
-    struct embedded_gather *g = w->gather;
-    struct arena arena;
-    struct item item;
-    bool is_bad;
-    arena_init(&arena, SIZE_MAX);
-    struct text body = record->body;
-    while (item_next(&body, &arena, &item, &is_bad)) {
-        if (item.kind == ITEM_RESOURCE)
-            remember_thing(w, g, &item.resource);
-        else if (item.kind == ITEM_KEY && item.key.change == ITEM_KEY_ADD && w->undoes != 0)
-            remember_key(g, item.key.key.id);
-    }
-    if (is_bad)
-        g->failure = "an item cannot be read";
-    arena_reset(&arena);
+    if (!item_each(&record->body, 1, remember, w))
+        w->gather->failure = "an item cannot be read";
 }
 
 static void gather(void *arg)

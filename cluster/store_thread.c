@@ -5,9 +5,9 @@
 #include "cluster/store_thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "conf/base/mem.h"
+#include "gatewayd/core/thread.h"
 
 struct store_thread {
     struct loop *loop;
@@ -43,14 +43,7 @@ struct store_thread *store_thread_new(struct mailbox *control)
 void store_thread_start(struct store_thread *t)
 {
     MUST(!t->is_running);
-    /* Signals are the control thread's. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    MUST(pthread_create(&t->thread, NULL, run, t) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_setname_np(t->thread, "store");
+    thread_start(&t->thread, "store", run, t);
     t->is_running = true;
 }
 

@@ -4,12 +4,12 @@
  */
 #include "gatewayd/worker_private.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "conf/base/mem.h"
 #include "gatewayd/core/metrics.h"
+#include "gatewayd/core/thread.h"
 #include "gatewayd/net/tls.h"
 
 #define BUFFERS_IDLE 512
@@ -185,7 +185,6 @@ static void *run(void *arg)
 
     metrics_use_slot(w->settings.number + 1);
     loop_measure(w->loop, LOOP_WORKER);
-    pthread_setname_np(pthread_self(), w->name);
     loop_run(w->loop);
     socket_finish_lingering(w->loop, LINGER_MS);
     /* Idle connections to upstreams hold targets, buffers and burials. */
@@ -198,13 +197,7 @@ static void *run(void *arg)
 
 void worker_start(struct worker *w)
 {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&w->thread, NULL, run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    MUST(error == 0);
+    thread_start(&w->thread, w->name, run, w);
 }
 
 void worker_join(struct worker *w)

@@ -54,25 +54,7 @@ shared() { # NAME PORT ADMIN-PORT
         "bootstrap = \"$folder/resources.conf\";"
 }
 
-cat >"$folder/resources.conf" <<END
-# What both gateways do. Change it and: gatewayctl apply $folder/resources.conf
-upstreams = (
-  { name = "hello";
-    targets = ( { address = "127.0.0.1:$one_port"; }, { address = "127.0.0.1:$two_port"; } );
-    balance = "round_robin";
-    health = { path = "/up"; interval = "500ms"; timeout = "400ms"; unhealthy_after = 2; healthy_after = 2; }; }
-);
-plans = (
-  { name = "free"; limits = ( { name = "free"; rate = 1; per = "1s"; burst = 10; } ); }
-);
-consumers = (
-  { name = "acme"; plan = "free"; }
-);
-routes = (
-  { name = "hello"; match = { paths = ("/hello"); }; upstream = "hello"; },
-  { name = "orders"; match = { paths = ("/orders"); }; upstream = "hello"; auth = { methods = ("key"); }; }
-);
-END
+resources "both gateways do" 10 >"$folder/resources.conf"
 
 service one "$one_port" "$one_admin"
 service two "$two_port" "$two_admin"

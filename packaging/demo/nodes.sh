@@ -3,7 +3,7 @@
 #
 # packaging/demo/nodes.sh - what the demos have in common; read by them with $build (the folder of
 # the programs) and $demo (a name) set. Gives $folder, $token, free_port, start, service,
-# wait_ready, and ends everything that was put into $pids.
+# resources, wait_ready, and ends everything that was put into $pids.
 
 umask 077
 
@@ -76,6 +76,30 @@ routes = (
 );
 END
     start "$1" "$2" "$3" "bootstrap = \"$folder/$1.resources\";"
+}
+
+# What the gateways of a demo do, with the services at $one_port and $two_port.
+resources() { # "WHO DOES" BURST
+    # shellcheck disable=SC2154 # the demo sets the ports
+    cat <<END
+# What $1. Change it and: gatewayctl apply $folder/resources.conf
+upstreams = (
+  { name = "hello";
+    targets = ( { address = "127.0.0.1:$one_port"; }, { address = "127.0.0.1:$two_port"; } );
+    balance = "round_robin";
+    health = { path = "/up"; interval = "500ms"; timeout = "400ms"; unhealthy_after = 2; healthy_after = 2; }; }
+);
+plans = (
+  { name = "free"; limits = ( { name = "free"; rate = 1; per = "1s"; burst = $2; } ); }
+);
+consumers = (
+  { name = "acme"; plan = "free"; }
+);
+routes = (
+  { name = "hello"; match = { paths = ("/hello"); }; upstream = "hello"; },
+  { name = "orders"; match = { paths = ("/orders"); }; upstream = "hello"; auth = { methods = ("key"); }; }
+);
+END
 }
 
 wait_ready() { # NAME ADMIN-PORT

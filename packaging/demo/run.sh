@@ -28,25 +28,7 @@ wait_ready gateway "$admin_port"
 
 # ---- what the gateway does ----
 
-cat >"$folder/resources.conf" <<END
-# What the demo gateway does. Change it and: gatewayctl apply $folder/resources.conf
-upstreams = (
-  { name = "hello";
-    targets = ( { address = "127.0.0.1:$one_port"; }, { address = "127.0.0.1:$two_port"; } );
-    balance = "round_robin";
-    health = { path = "/up"; interval = "500ms"; timeout = "400ms"; unhealthy_after = 2; healthy_after = 2; }; }
-);
-plans = (
-  { name = "free"; limits = ( { name = "free"; rate = 1; per = "1s"; burst = 5; } ); }
-);
-consumers = (
-  { name = "acme"; plan = "free"; }
-);
-routes = (
-  { name = "hello"; match = { paths = ("/hello"); }; upstream = "hello"; },
-  { name = "orders"; match = { paths = ("/orders"); }; upstream = "hello"; auth = { methods = ("key"); }; }
-);
-END
+resources "the demo gateway does" 5 >"$folder/resources.conf"
 # The same and one route more, for line 5.
 sed '/^routes = (/a\
   { name = "new"; match = { paths = ("/new"); }; respond = { body = "new\\n"; }; },' \

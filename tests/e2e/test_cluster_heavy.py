@@ -1,27 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A million keys in a shared store: brought on one node, served by all, read by one that joins, put
 back when Redis has lost them; and neither Redis nor a node is held up meanwhile."""
-import hashlib
 import random
 import time
 
 import pytest
 
+from harness.many_keys import NDJSON, foreign, lines
 from harness.wait import SANITIZED, scaled, until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.long]
-
-NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-def foreign(i):
-    return f"imported-key-{i:010}"
-
-
-def lines(count):
-    return "".join(f'{{"consumer":"c{i:07}","sha256":"'
-                   f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
-                   for i in range(count)).encode()
 
 
 class Watch:

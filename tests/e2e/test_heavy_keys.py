@@ -10,21 +10,10 @@ import pytest
 
 from harness.busy_origin import BusyOrigin
 from harness.load import Load
+from harness.many_keys import NDJSON, foreign, lines
 from harness.wait import SANITIZED, scaled, until
 
 pytestmark = [pytest.mark.sanitize, pytest.mark.heavy]
-
-NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-def foreign(i):
-    return f"imported-key-{i:010}"
-
-
-def lines(count):
-    return "".join(f'{{"consumer":"c{i:07}","sha256":"'
-                   f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
-                   for i in range(count)).encode()
 
 
 def assert_no_stall(node):

@@ -15,6 +15,21 @@ from harness.websocket import UPGRADE, frame, read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize
 
+def in_halves(payload, goes_on):
+    """An origin that sends one frame: half of it at once, half when it may go on."""
+    def handler(peer, request):
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        whole = frame(payload)
+        peer.send(whole[:500])
+        goes_on.wait(10)
+        peer.send(whole[500:])
+        time.sleep(2)
+        return False
+
+    return handler
+
+
 def echo(peer, request):
     """A WebSocket origin that sends every frame back."""
     if request.header("Upgrade") is None:
@@ -111,17 +126,7 @@ def test_the_close_never_splits_a_frame(node, make_origin):
     """The origin writes half a frame; the close waits for the other half."""
     go = threading.Event()
 
-    def halves(peer, request):
-        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
-        whole = frame(b"x" * 1000)
-        peer.send(whole[:500])
-        go.wait(10)
-        peer.send(whole[500:])
-        time.sleep(2)
-        return False
-
-    node.upstream("o", make_origin(halves))
+    node.upstream("o", make_origin(in_halves(b"x" * 1000, go)))
     node.route("r", "o", auth={"methods": ["key"]})
     node.consumer("acme")
     key = node.key("acme")
@@ -254,17 +259,7 @@ def test_a_wrong_header_in_pieces_closes_its_sender_and_ends_the_other_side(node
 def test_the_close_for_a_malformed_frame_waits_for_the_end_of_another(node, make_origin):
     goes_on = threading.Event()
 
-    def halves(peer, request):
-        peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                  "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
-        whole = frame(b"y" * 1000)
-        peer.send(whole[:500])
-        goes_on.wait(10)
-        peer.send(whole[500:])
-        time.sleep(1)
-        return False
-
-    node.upstream("o", make_origin(halves))
+    node.upstream("o", make_origin(in_halves(b"y" * 1000, goes_on)))
     node.route("r", "o", paths=["/ws"])
     with upgrade(node) as c:
         while len(c.buffer) < 500:
