@@ -290,7 +290,7 @@ bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 
-.PHONY: run cluster-demo bench install
+.PHONY: run cluster-demo bench install install-system install-ha deb rpm
 run: ## on a fresh machine: install what is needed, build, start a node with two demo services
 	@tests/deps run
 	+@$(MAKE) --no-print-directory all
@@ -321,6 +321,29 @@ install: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: both 
 	install -m 0644 README.md CHANGELOG.md LICENSE admin/openapi.yaml $(DOC)
 	for room in $(ROOMS); do [ ! -f $$room/README.md ] || \
 	    install -m 0644 $$room/README.md $(DOC)/$$room.md; done
+
+LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/gatewayd
+SYSTEM := $(DESTDIR)$(PREFIX)/lib
+install-system: ## into DESTDIR: unit, user, folders, log rotation, default configuration, examples
+	install -d $(LIBEXEC) $(SYSTEM)/systemd/system $(SYSTEM)/sysusers.d $(SYSTEM)/tmpfiles.d \
+	    $(DESTDIR)$(SYSCONFDIR)/gatewayd $(DESTDIR)$(SYSCONFDIR)/logrotate.d $(DOC)/examples
+	install -m 0755 packaging/scripts/first-token packaging/scripts/replace-running $(LIBEXEC)
+	install -m 0644 packaging/systemd/gatewayd.service $(SYSTEM)/systemd/system
+	install -m 0644 packaging/systemd/gatewayd.sysusers $(SYSTEM)/sysusers.d/gatewayd.conf
+	install -m 0644 packaging/systemd/gatewayd.tmpfiles $(SYSTEM)/tmpfiles.d/gatewayd.conf
+	install -m 0644 packaging/systemd/gatewayd.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/gatewayd
+	install -m 0644 packaging/default/gatewayd.conf $(DESTDIR)$(SYSCONFDIR)/gatewayd
+	install -m 0644 packaging/examples/* cluster/redis.acl $(DOC)/examples
+
+HA_DOC := $(DESTDIR)$(PREFIX)/share/doc/gatewayd-ha
+HA_PROGRAMS := $(patsubst %,$(INSTALLED)/%,$(filter gatewayd-watch gatewayd-hold,$(notdir $(PROGRAMS))))
+install-ha: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: what keeps virtual addresses (ha/)
+	packaging/install-ha $(DESTDIR)$(PREFIX) $(HA_DOC) $(HA_PROGRAMS)
+
+deb: ## gatewayd and gatewayd-ha for the Debian or Ubuntu it runs on, into build/packages/
+	@packaging/build-deb $(VERSION)
+rpm: ## the same for RHEL and Fedora
+	@packaging/build-rpm $(VERSION)
 
 .PHONY: clean help
 clean: ## remove everything built
