@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The next entries of the history: all of them, or none.
 -- KEYS: head, log, refused:ID of the first, then the body of each (used where it has parts).
--- ARGV: not-after, cluster, revision and id of the entry before, then of each entry:
+-- ARGV: not-after, cluster, revision and id of the entry before, token for a turn and how long one
+--       lasts at most (ms), then of each entry:
 --       id, time, author, summary, parts (0: the items are here), items
 local time = redis.call('TIME')
 if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) or redis.call('EXISTS', KEYS[3]) == 1 then
     return { 'late' }
 end
-local head = redis.call('HMGET', KEYS[1], 'revision', 'id', 'cluster')
+local head = redis.call('HMGET', KEYS[1], 'revision', 'id', 'cluster', 'turn', 'until')
 local revision = tonumber(ARGV[3])
 local prev = ARGV[4]
 if head[3] and head[3] ~= ARGV[2] then
@@ -16,9 +17,15 @@ end
 if (tonumber(head[1]) or 0) ~= revision or (revision > 0 and head[2] ~= prev) then
     return { 'moved' }
 end
-local count = (#ARGV - 4) / 6
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = tonumber(head[5]) or 0
+local is_turn = now < ends and ends <= now + tonumber(ARGV[6])
+if is_turn and head[4] ~= ARGV[5] then
+    return { 'turn' }
+end
+local count = (#ARGV - 6) / 6
 for i = 1, count do
-    local parts = tonumber(ARGV[6 * i + 3])
+    local parts = tonumber(ARGV[6 * i + 5])
     if parts > 0 and redis.call('HLEN', KEYS[3 + i]) ~= parts then
         return { 'unstaged' }
     end
@@ -28,7 +35,7 @@ if not head[1] then
     redis.call('UNLINK', KEYS[2])
 end
 for i = 1, count do
-    local at = 6 * i - 1
+    local at = 6 * i + 1
     revision = revision + 1
     redis.call('XADD', KEYS[2], string.format('%d-0', revision), 'id', ARGV[at], 'prev', prev,
         'time', ARGV[at + 1], 'author', ARGV[at + 2], 'summary', ARGV[at + 3],
@@ -40,4 +47,7 @@ for i = 1, count do
 end
 redis.call('HSET', KEYS[1], 'revision', string.format('%d', revision), 'id', prev,
     'cluster', ARGV[2])
+if is_turn then
+    redis.call('HSET', KEYS[1], 'until', string.format('%d', now))
+end
 return { 'taken' }

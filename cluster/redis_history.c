@@ -180,6 +180,8 @@ static struct store_status get_status(const struct authority *a)
 static const struct authority_type redis_authority = {
     .name = "redis",
     .claim = redis_history_claim_start,
+    .take_turn = redis_history_turn_take,
+    .give_turn = redis_history_turn_give,
     .refusal = refusal,
     .is_looking = is_looking,
     .astray = astray,
@@ -219,6 +221,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
     h->courier = redis_courier_new(settings->redis, settings->thread, on_link, h);
     take_age(h); /* before anything is served */
     redis_history_claim_init(h);
+    redis_history_turn_init(h);
     redis_history_follow_init(h);
     redis_history_beat_init(h);
     redis_history_look_init(h);
@@ -235,6 +238,7 @@ void redis_history_stop(struct redis_history *h)
 {
     h->is_stopping = true;
     redis_history_look_stop(h);
+    redis_history_turn_stop(h);
     redis_history_beat_stop(h);
     redis_history_tidy_stop(h);
     redis_history_follow_stop(h);

@@ -15,7 +15,7 @@
 
 #define STAGED_MS      "120000"
 #define REFUSED_MS     "60000"
-#define BEFORE_WORDS   5 /* of a commit's arguments, before those of its entries */
+#define BEFORE_WORDS   6 /* of a commit's arguments, before those of its entries */
 #define WORDS_OF_ENTRY 6
 
 REDIS_SCRIPT(history_commit);
@@ -26,6 +26,8 @@ bool redis_history_claim_is_open(const struct redis_history *h)
 {
     return h->claim.entries != NULL;
 }
+
+static void stage_next(struct redis_history *h);
 
 static void answer(struct redis_history *h, enum authority_outcome outcome, struct text reason)
 {
@@ -161,6 +163,14 @@ static void taken(struct redis_history *h)
         answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
 }
 
+/* What was sent for the try before has gone. */
+static void stage_again(struct redis_history *h)
+{
+    h->claim.is_staged = false;
+    h->claim.entry = h->claim.part = 0;
+    stage_next(h);
+}
+
 /* Another node made the cluster just now. */
 static bool is_joining(const struct redis_history *h, const struct redis_value *word)
 {
@@ -184,6 +194,10 @@ static void on_committed(void *arg, const struct redis_answer *a)
         taken(h);
     else if (redis_value_is(word, "moved") || is_joining(h, word))
         answer(h, AUTHORITY_MOVED_ON, TEXT_EMPTY);
+    else if (redis_value_is(word, "turn"))
+        answer(h, AUTHORITY_TURN, TEXT_EMPTY);
+    else if (redis_value_is(word, "unstaged") && h->claim.is_staged)
+        stage_again(h);
     else
         answer(h, AUTHORITY_AWAY,
                TEXT_OF("Redis got the change too late, or holds another history by now: nothing "
@@ -218,7 +232,7 @@ static void commit(struct redis_history *h)
     struct arena arena;
     arena_init(&arena, SIZE_MAX);
     size_t keys = 3 + claim->count;
-    size_t count = keys + BEFORE_WORDS - 1 + WORDS_OF_ENTRY * claim->count;
+    size_t count = keys + BEFORE_WORDS + WORDS_OF_ENTRY * claim->count;
     struct text *words = arena_zalloc(&arena, count * sizeof(*words));
     words[0] = redis_history_key(h, &arena, "head");
     words[1] = redis_history_key(h, &arena, "log");
@@ -227,9 +241,11 @@ static void commit(struct redis_history *h)
     arguments[1] = redis_history_id(&h->cluster);
     arguments[2] = arena_copy(&arena, text_print_u64(first->revision - 1, number));
     arguments[3] = redis_history_id(&first->prev);
+    arguments[4] = text_of(h->turn.token);
+    arguments[5] = TEXT_OF(REDIS_HISTORY_TURN_MS);
     for (size_t i = 0; i < claim->count; i++) {
         words[3 + i] = redis_history_key_of(h, &arena, "body", &claim->entries[i].head->id);
-        add_entry(&claim->entries[i], &arena, arguments + 4 + WORDS_OF_ENTRY * i);
+        add_entry(&claim->entries[i], &arena, arguments + BEFORE_WORDS + WORDS_OF_ENTRY * i);
     }
     int64_t left = now >= claim->due_ms ? 1 : (int64_t)(claim->due_ms - now);
     redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_CALLS,
@@ -245,8 +261,6 @@ static void commit(struct redis_history *h)
 }
 
 /* ---- staging ---- */
-
-static void stage_next(struct redis_history *h);
 
 static void on_staged(void *arg, const struct redis_answer *a)
 {
@@ -301,6 +315,7 @@ static void stage_next(struct redis_history *h)
         stage(h, &claim->entries[claim->entry]);
         return;
     }
+    claim->staged = claim->entries[claim->count - 1].head->id;
     claim->due_ms = loop_now_ms(h->settings.loop) + REDIS_HISTORY_CALL_MS;
     commit(h);
 }
@@ -314,7 +329,10 @@ void redis_history_claim_start(struct authority *a, const struct authority_entry
     h->claim.count = count;
     h->claim.answered = answered;
     h->claim.arg = arg;
-    h->claim.entry = h->claim.part = 0;
+    /* The same again, which others kept from being taken: its parts are there. */
+    h->claim.is_staged = count == 1 && entry_id_equals(&entries[0].head->id, &h->claim.staged);
+    h->claim.entry = h->claim.is_staged ? count : 0;
+    h->claim.part = 0;
     h->claim.is_lost = false;
     stage_next(h);
 }

@@ -17,7 +17,8 @@
 #define REDIS_HISTORY_ITEMS       200     /* folded at a time: well below a millisecond */
 #define REDIS_HISTORY_INLINE_MOST ((size_t)512 << 10) /* of items in the log itself */
 #define REDIS_HISTORY_ID_HEX      (2 * ENTRY_ID_SIZE)
-#define REDIS_HISTORY_NOBODY_MS   5000 /* a node without a history waits for one that has it */
+#define REDIS_HISTORY_TURN_MS     "1000" /* a turn, unless it is renewed */
+#define REDIS_HISTORY_NOBODY_MS   5000   /* a node without a history waits for one that has it */
 
 enum history_phase { HISTORY_AWAY, HISTORY_LOOKING, HISTORY_READY };
 
@@ -47,10 +48,23 @@ struct history_claim {
     uint64_t due_ms;
     size_t entry; /* the part that is being staged */
     size_t part;
-    uint64_t run;    /* of the server that it was for */
-    bool is_lost;    /* the answer; it is looked up when Redis is back */
-    bool is_looking; /* up */
+    struct entry_id staged; /* the last entry whose parts were sent */
+    bool is_staged;         /* they are not sent again: they should be there */
+    uint64_t run;           /* of the server that it was for */
+    bool is_lost;           /* the answer; it is looked up when Redis is back */
+    bool is_looking;        /* up */
     struct loop_timer timer;
+};
+
+/* While this node has its turn nobody else's commits are taken. */
+struct history_turn {
+    char token[17];
+    bool is_asking;
+    bool is_held;
+    bool is_renewing;
+    struct loop_timer timer;
+    authority_turn_fn *answered; /* NULL: nobody waits */
+    void *arg;
 };
 
 struct history_follow {
@@ -128,6 +142,7 @@ struct redis_history {
     int64_t age_ms;      /* of what is here, when this process began; 0 once it has been READY */
     char *reason;        /* why it is not READY */
     struct history_claim claim;
+    struct history_turn turn;
     struct history_follow follow;
     struct history_read read;
     struct history_upload upload;
@@ -205,6 +220,12 @@ void redis_history_read_start(struct redis_history *h);
 /* redis_history_tidy.c */
 void redis_history_tidy_start(struct redis_history *h);
 void redis_history_tidy_stop(struct redis_history *h);
+
+/* redis_history_turn.c */
+void redis_history_turn_init(struct redis_history *h);
+void redis_history_turn_take(struct authority *a, authority_turn_fn *answered, void *arg);
+void redis_history_turn_give(struct authority *a);
+void redis_history_turn_stop(struct redis_history *h);
 
 /* redis_history_upload.c: the state of this node goes to Redis, where there is none (`head` NULL),
  * or where what is folded is not whole; then looks again. */

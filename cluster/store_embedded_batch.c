@@ -184,6 +184,8 @@ static void answer(struct embedded_work *w, struct text behind)
 {
     struct store_embedded *e = w->store;
     fill_result(w, behind);
+    if (w->wants_turn)
+        store_embedded_turn_end(e);
     if (w->kind == WORK_FOLLOW) {
         store_embedded_work_free(&w);
         return;
@@ -493,6 +495,7 @@ static bool step_planning(struct store_embedded *e)
         answer(w, TEXT_EMPTY);
     } else if (w->is_planned) {
         e->planning = NULL;
+        w->planned_ms = loop_now_ms(e->settings.loop) - w->planned_ms;
         join(e->batch, w);
     }
     return true;
@@ -532,7 +535,7 @@ static bool must_wait(const struct store_embedded *e)
 {
     const struct embedded_work *w = LIST_ITEM(e->queue.next, struct embedded_work, node);
     return e->authority != NULL && w->kind != WORK_REVOKE &&
-           e->authority->type->is_looking(e->authority);
+           (e->authority->type->is_looking(e->authority) || store_embedded_turn_must_wait(e));
 }
 
 static bool can_take_more(const struct store_embedded *e)
@@ -557,6 +560,7 @@ static bool step_filling(struct store_embedded *e)
         struct embedded_work *w = LIST_ITEM(e->queue.next, struct embedded_work, node);
         if (can_join(e->batch, w)) {
             list_remove(&w->node);
+            w->planned_ms = loop_now_ms(e->settings.loop);
             e->planning = w;
             return true;
         }

@@ -14,19 +14,29 @@
 
 static const struct log_scope log_store = { .subject = LOG_SUBJECT_store };
 
-/* How long others may be first, again and again; and how often, with what is big. */
+/* How long others may be first, again and again, or have their turn; how often, with what is big.
+ */
 #define TRY_MS       ((uint64_t)15000)
-#define BIG_TRY_MOST 4
+#define TURN_TRY_MS  ((uint64_t)30000)
+#define BIG_TRY_MOST 8
+/* Others are first where planning takes so long; and where it took so long, many times. */
+#define SLOW_MS   ((uint64_t)50)
+#define STARVE_MS ((uint64_t)1000)
 
 /* ---- the answer ---- */
 
 /* What is big takes long to plan and to send: it must not go on for ever. */
-static bool can_try_again(struct embedded_work *w)
+static bool can_try_again(struct embedded_work *w, bool has_moved)
 {
     uint64_t now = loop_now_ms(w->store->settings.loop);
-    if (w->tries++ == 0)
+    bool is_big = w->text_count > 1;
+    if (w->began_ms == 0)
         w->began_ms = now;
-    return w->text_count > 1 ? w->tries < BIG_TRY_MOST : now - w->began_ms < TRY_MS;
+    w->tries += has_moved;
+    w->wants_turn |=
+        has_moved && (is_big || w->planned_ms >= SLOW_MS || now - w->began_ms >= STARVE_MS);
+    return is_big ? w->tries < BIG_TRY_MOST && now - w->began_ms < TURN_TRY_MS
+                  : now - w->began_ms < TRY_MS;
 }
 
 void store_embedded_claim_give_back(struct store_embedded *e)
@@ -43,17 +53,31 @@ void store_embedded_claim_give_back(struct store_embedded *e)
     store_embedded_batch_free(&batch);
 }
 
-void store_embedded_claim_moved(struct store_embedded *e)
+static void try_again(struct store_embedded *e, bool has_moved)
 {
     bool can = true;
     LIST_EACH (node, &e->batch->works)
-        can &= can_try_again(LIST_ITEM(node, struct embedded_work, node));
+        can &= can_try_again(LIST_ITEM(node, struct embedded_work, node), has_moved);
     if (can)
         store_embedded_claim_give_back(e);
     else
         store_embedded_batch_fail(e, STORE_AWAY,
                                   TEXT_OF("Other nodes were first again and again: nothing was "
                                           "changed."));
+}
+
+void store_embedded_claim_moved(struct store_embedded *e)
+{
+    try_again(e, true);
+    store_embedded_turn_consider(e);
+}
+
+/* It ended with what was taken. */
+static void use_turn(struct store_embedded *e)
+{
+    store_embedded_turn_end(e);
+    LIST_EACH (node, &e->batch->works)
+        LIST_ITEM(node, struct embedded_work, node)->wants_turn = false;
 }
 
 static void on_claimed(void *arg, enum authority_outcome outcome, struct text reason)
@@ -63,6 +87,7 @@ static void on_claimed(void *arg, enum authority_outcome outcome, struct text re
     e->is_claiming = false;
     switch (outcome) {
     case AUTHORITY_TAKEN:
+        use_turn(e);
         store_embedded_batch_write(e);
         break;
     case AUTHORITY_MOVED_ON:
@@ -70,6 +95,10 @@ static void on_claimed(void *arg, enum authority_outcome outcome, struct text re
         e->must_follow = !store_embedded_follow_has_next(e);
         if (e->must_follow)
             loop_timer_start(&e->follow_timer, FOLLOW_MS);
+        break;
+    case AUTHORITY_TURN:
+        try_again(e, false);
+        store_embedded_turn_pause(e);
         break;
     case AUTHORITY_AWAY:
         store_embedded_batch_fail(e, STORE_AWAY, reason);
@@ -146,6 +175,7 @@ void store_embedded_claim_sync(struct store_embedded *e)
 
 void store_embedded_claim_init(struct store_embedded *e)
 {
+    store_embedded_turn_init(e);
     loop_timer_init(&e->follow_timer, e->settings.loop, on_follow_timer, e);
     loop_timer_init(&e->sync_timer, e->settings.loop, on_sync_timer, e);
 }
@@ -153,6 +183,7 @@ void store_embedded_claim_init(struct store_embedded *e)
 void store_embedded_claim_stop(struct store_embedded *e)
 {
     loop_timer_stop(&e->follow_timer);
+    store_embedded_turn_end(e);
     e->must_follow = false;
     if (!loop_timer_is_started(&e->sync_timer))
         return;

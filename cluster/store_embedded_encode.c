@@ -121,7 +121,7 @@ enum embedded_step store_embedded_encode_consumers(struct embedded_work *w)
 
 enum embedded_step store_embedded_encode_keys(struct embedded_work *w)
 {
-    if (w->at == w->commit->key_count)
+    if (w->at == w->commit->key_count || w->is_again)
         return STEP_NEXT;
     struct item item = { .kind = ITEM_KEY };
     if (store_embedded_keys_record(w, w->at, &item.key))

@@ -56,7 +56,7 @@ static enum embedded_step check_added(struct embedded_work *w,
     if (change->id == 0 || credentials_get_key(c, change->id, &known))
         return end_with(w, STORE_EXISTS);
     struct text digest = text_from((const char *)change->digest.bytes, DIGEST_SIZE);
-    if (w->commit->key_count > 1 && map_set(&w->seen, digest, w) != NULL) {
+    if (w->commit->key_count > 1 && !w->is_again && map_set(&w->seen, digest, w) != NULL) {
         problems_add(&w->problems, place_of(change), "The same key is there twice.");
         return STEP_AGAIN;
     }
@@ -73,6 +73,7 @@ static enum embedded_step check_changed(struct embedded_work *w,
                                         const struct store_key_change *change)
 {
     struct credentials_key known;
+    w->changes_keys = true;
     if (!credentials_get_key(w->store->settings.credentials, change->id, &known))
         return end_with(w, STORE_ABSENT);
     if (!is_met(&change->condition, known.stamp))

@@ -68,8 +68,11 @@ struct embedded_work {
     struct store_revoke *revoke;
     struct arena arena;
 
-    unsigned tries;    /* with an authority: how often others were first */
-    uint64_t began_ms; /* loop ms when that began */
+    unsigned tries;      /* with an authority: how often others were first */
+    uint64_t began_ms;   /* loop ms when that began; 0: it has not */
+    uint64_t planned_ms; /* loop ms when its planning began, then how long that took */
+    bool wants_turn;     /* others are always first */
+    bool is_again;       /* its items are those of the try before */
 
     /* planning */
     unsigned phase;
@@ -86,6 +89,7 @@ struct embedded_work {
     struct map seen;       /* names of consumers, or digests of keys, that this commit spoke of */
     struct map plan_users; /* by plan; of `consumers`: see store_embedded_plan.c */
     size_t keys_changed;
+    bool changes_keys;      /* some of them are no new ones */
     struct text after_name; /* how far existing consumers have been looked at */
     struct text names[STORE_EMBEDDED_NAMES_MOST];
     struct problems problems;
@@ -153,6 +157,15 @@ struct embedded_head {
     uint64_t config_tag;
 };
 
+/* PAUSED: somebody else has one; HELD: others' changes up to `from` come in, and no more. */
+enum embedded_turn_state { TURN_NONE, TURN_PAUSED, TURN_ASKED, TURN_HELD };
+
+struct embedded_turn {
+    enum embedded_turn_state state;
+    uint64_t from;
+    struct loop_timer timer;
+};
+
 struct embedded_compaction;
 struct embedded_held;
 struct embedded_replacing;
@@ -199,6 +212,7 @@ struct store_embedded {
     struct list inbox;           /* store_embedded_incoming, in the order of revisions */
     bool is_claiming;            /* the batch is with the authority */
     bool must_follow;            /* others were first: nothing is claimed before they came in */
+    struct embedded_turn turn;
     struct loop_timer follow_timer;
     struct loop_timer sync_timer;
     struct scribe_job sync_job;
@@ -252,6 +266,14 @@ void store_embedded_claim_give_back(struct store_embedded *e); /* the batch is p
 /* The same, but for what was planned too often: it fails. */
 void store_embedded_claim_moved(struct store_embedded *e);
 void store_embedded_claim_sync(struct store_embedded *e); /* the journal, soon */
+
+/* store_embedded_turn.c: where others are always first. */
+void store_embedded_turn_init(struct store_embedded *e);
+void store_embedded_turn_consider(
+    struct store_embedded *e);                            /* what was not taken is queued again */
+void store_embedded_turn_pause(struct store_embedded *e); /* somebody else has one */
+bool store_embedded_turn_must_wait(const struct store_embedded *e); /* nothing is planned now */
+void store_embedded_turn_end(struct store_embedded *e);             /* what it was for has ended */
 
 /* store_embedded_follow.c: entries from elsewhere. */
 void store_embedded_follow_init(struct store_embedded *e);

@@ -109,6 +109,25 @@ void store_embedded_work_free(struct embedded_work **at)
     loop_slice_start(&e->spent_slice);
 }
 
+/* What it encodes depends on nothing that others change: it is encoded, and sent, once. */
+static bool is_import(const struct embedded_work *w)
+{
+    const struct store_commit *c = w->asked;
+    return w->kind == WORK_COMMIT && w->is_planned && !w->changes_keys && c->change_count == 0 &&
+           !c->replaces_all && c->restores == 0 && c->confirm_ms == 0;
+}
+
+static void take_items(struct embedded_work *w, struct embedded_work *old)
+{
+    w->is_again = true;
+    w->now = old->now;
+    w->tag = old->tag;
+    w->head.id = old->head.id;
+    w->parts = old->parts;
+    MEM_FREE(&w->parts.texts);
+    old->parts = (struct embedded_parts){ 0 };
+}
+
 struct embedded_work *store_embedded_work_again(struct embedded_work **at)
 {
     struct embedded_work *old = *at;
@@ -117,6 +136,9 @@ struct embedded_work *store_embedded_work_again(struct embedded_work **at)
     w->confirm = old->confirm;
     w->tries = old->tries;
     w->began_ms = old->began_ms;
+    w->wants_turn = old->wants_turn;
+    if (is_import(old))
+        take_items(w, old);
     w->undoes = old->undoes;
     if (w->asked != NULL)
         w->commit = w->asked;
@@ -156,9 +178,11 @@ static bool changes_resources(const struct store_commit *commit)
 static enum embedded_step begin(struct embedded_work *w)
 {
     struct store_embedded *e = w->store;
-    w->now = store_embedded_wall(e);
-    digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
-    w->tag = store_tag_of(&w->head.id);
+    if (!w->is_again) {
+        w->now = store_embedded_wall(e);
+        digest_random(w->head.id.bytes, ENTRY_ID_SIZE);
+        w->tag = store_tag_of(&w->head.id);
+    }
     w->before = resources_ref(e->next.resources);
     if (w->commit->only_if_empty && e->next.revision != 0)
         return store_embedded_work_end(w, STORE_UNCHANGED);

@@ -19,12 +19,14 @@ REDIS_SCRIPT(history_lookup);
 REDIS_SCRIPT(history_head);
 REDIS_SCRIPT(history_fold);
 REDIS_SCRIPT(history_tidy);
+REDIS_SCRIPT(history_turn);
 
 #define FAR "9999999999999999"
 
 static struct redis_server_process server;
 static struct redis_story story;
 static struct arena arena;
+static const char *token = "who commits"; /* in whose name */
 static bool is_there;
 static enum redis_outcome outcome;
 static struct redis_value answer;
@@ -106,6 +108,8 @@ static void commit(const char *not_after, unsigned before, unsigned prev, unsign
                             TEXT("cluster-cluster-"),
                             arena_print(&arena, "%u", before),
                             id_of(prev),
+                            text_of(token),
+                            TEXT("1000"),
                             id_of(id),
                             TEXT("1700000000000"),
                             TEXT("alice"),
@@ -193,6 +197,69 @@ static void what_was_not_staged_whole_is_not_taken(void **state)
     run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
     commit(FAR, 0, 0, 1, "2", TEXT_EMPTY);
     expect_word("taken");
+}
+
+/* ---- turns ---- */
+
+static void turn(const char *who, const char *how, const char *ms)
+{
+    struct text words[] = {
+        TEXT("{gatewayd}:head"), TEXT(FAR), text_of(who), text_of(how), text_of(ms), TEXT("50")
+    };
+    run(&redis_script_history_turn, words, ARRAY_LENGTH(words), 1);
+}
+
+static void a_turn_keeps_others_out_and_ends_with_the_commit(void **state)
+{
+    turn("who commits", "take", "1000");
+    expect_word("none");
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    turn("who commits", "take", "1000");
+    expect_word("yours");
+    turn("another", "take", "1000");
+    expect_word("theirs");
+    token = "another";
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("turn");
+    commit(FAR, 0, 0, 2, "0", TEXT_EMPTY);
+    expect_word("moved");
+    token = "who commits";
+    commit(FAR, 1, 1, 3, "0", TEXT_EMPTY);
+    expect_word("taken");
+    turn("who commits", "renew", "1000");
+    expect_word("over");
+    token = "another";
+    commit(FAR, 2, 3, 4, "0", TEXT_EMPTY);
+    expect_word("taken");
+    token = "who commits";
+}
+
+/* Given back, not renewed, or kept by a clock that was set back: it ends; after a moment in which
+ * everybody commits another one begins. */
+static void a_turn_ends_by_itself(void **state)
+{
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    turn("another", "take", "1000");
+    turn("another", "give", "1000");
+    expect_word("yours");
+    turn("who commits", "take", "1000");
+    expect_word("theirs");
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("taken");
+    redis_story_turn_for(&story, 80);
+    turn("another", "take", "100");
+    expect_word("yours");
+    commit(FAR, 2, 2, 3, "0", TEXT_EMPTY);
+    expect_word("turn");
+    redis_story_turn_for(&story, 120);
+    commit(FAR, 2, 2, 3, "0", TEXT_EMPTY);
+    expect_word("taken");
+    redis_story_turn_for(&story, 50);
+    redis_server_tell(&server, "HSET {gatewayd}:head turn another until 99999999999999", ":0");
+    commit(FAR, 3, 3, 4, "0", TEXT_EMPTY);
+    expect_word("taken");
+    turn("who commits", "take", "1000");
+    expect_word("yours");
 }
 
 /* ---- folding ---- */
@@ -353,6 +420,8 @@ int main(void)
         TEST(what_was_looked_up_in_vain_never_happens),
         TEST(what_another_server_does_not_know_is_not_refused),
         TEST(what_was_not_staged_whole_is_not_taken),
+        TEST(a_turn_keeps_others_out_and_ends_with_the_commit),
+        TEST(a_turn_ends_by_itself),
         TEST(folding_one_item_at_a_time),
         TEST(folding_some_items_at_a_time),
         TEST(folding_all_at_once),

@@ -30,6 +30,9 @@ struct arbiter {
     size_t items_length;
     unsigned claims;
     unsigned strays;
+    unsigned turns;      /* taken */
+    unsigned gifts;      /* of turns */
+    struct entry_id was; /* the id that was offered before */
 };
 
 static struct arbiter arbiter;
@@ -51,6 +54,7 @@ static void claim(struct authority *a, const struct authority_entry *entries, si
 {
     const struct authority_entry *last = &entries[count - 1];
     arbiter.claims++;
+    arbiter.was = arbiter.offered.id;
     arbiter.answered = answered;
     arbiter.arg = arg;
     arbiter.offered = *last->head;
@@ -59,6 +63,17 @@ static void claim(struct authority *a, const struct authority_entry *entries, si
     arbiter.items = mem_copy_text(last->parts[0].at, last->parts[0].length);
     arbiter.items_length = last->parts[0].length;
     mailbox_post_call(arbiter.story->mailbox, on_answer, NULL);
+}
+
+static void take_turn(struct authority *a, authority_turn_fn *answered, void *arg)
+{
+    arbiter.turns++;
+    answered(arg, AUTHORITY_TAKEN, 2);
+}
+
+static void give_turn(struct authority *a)
+{
+    arbiter.gifts++;
 }
 
 static struct text refusal(const struct authority *a)
@@ -83,6 +98,8 @@ static struct store_status status(const struct authority *a)
 
 static const struct authority_type arbiter_type = { .name = "arbiter",
                                                     .claim = claim,
+                                                    .take_turn = take_turn,
+                                                    .give_turn = give_turn,
                                                     .refusal = refusal,
                                                     .is_looking = is_looking,
                                                     .astray = astray,
@@ -218,6 +235,72 @@ static void a_condition_is_looked_at_again(void **state)
     resource_unref(&r);
 }
 
+/* So many keys of carol that they are more than one part. */
+#define MANY 4000
+
+static struct store_key_change *many_keys(void)
+{
+    struct store_key_change *keys = mem_new_array(MANY, sizeof(*keys));
+    for (uint64_t i = 0; i < MANY; i++)
+        keys[i] = (struct store_key_change){ .change = STORE_KEY_ADD,
+                                             .id = i + 1,
+                                             .consumer = TEXT("carol"),
+                                             .digest = store_story_digest(i + 1) };
+    return keys;
+}
+
+static void what_is_big_has_a_turn_and_is_sent_once(void **state)
+{
+    struct store_story *s = *state;
+    assert_int_equal(store_story_put(s, RESOURCE_CONSUMER, "{\"name\":\"carol\"}"), STORE_DONE);
+    struct entry_id id = store_embedded_id(s->embedded);
+    struct item dave = consumer("dave", "{\"name\":\"dave\"}");
+    struct store_commit commit = { .keys = many_keys(), .key_count = MANY };
+    arbiter.says = AUTHORITY_MOVED_ON;
+    arbiter.first = incoming(2, &id, &dave);
+    assert_int_equal(store_story_commit(s, &commit), STORE_DONE);
+    assert_int_equal(arbiter.turns, 1);
+    assert_int_equal(arbiter.gifts, 1);
+    assert_int_equal(arbiter.claims, 3);
+    assert_int_equal(arbiter.offered.revision, 3);
+    assert_true(entry_id_equals(&arbiter.was, &arbiter.offered.id));
+    struct credentials_key key;
+    store_story_reopen(s);
+    assert_true(credentials_get_key(s->credentials, MANY, &key));
+    MEM_FREE(&commit.keys);
+}
+
+static void what_is_sent_once_is_looked_at_again(void **state)
+{
+    struct store_story *s = *state;
+    assert_int_equal(store_story_put(s, RESOURCE_CONSUMER, "{\"name\":\"carol\"}"), STORE_DONE);
+    struct entry_id id = store_embedded_id(s->embedded);
+    struct item key = { .kind = ITEM_KEY,
+                        .key = { .change = ITEM_KEY_ADD,
+                                 .key = { .id = MANY + 9,
+                                          .digest = store_story_digest(MANY),
+                                          .consumer = TEXT("carol") } } };
+    struct store_commit commit = { .keys = many_keys(), .key_count = MANY };
+    arbiter.says = AUTHORITY_MOVED_ON;
+    arbiter.first = incoming(2, &id, &key);
+    assert_int_equal(store_story_commit(s, &commit), STORE_EXISTS);
+    assert_int_equal(arbiter.turns, 1);
+    assert_int_equal(arbiter.gifts, 1); /* others need not wait until it ends by itself */
+    assert_int_equal(store_revision(s->store), 2);
+    MEM_FREE(&commit.keys);
+}
+
+/* Somebody else's turn: it is offered again a little later, and nothing is wrong. */
+static void a_turn_of_others_is_waited_for(void **state)
+{
+    struct store_story *s = *state;
+    arbiter.says = AUTHORITY_TURN;
+    assert_int_equal(store_story_put(s, RESOURCE_CONSUMER, "{\"name\":\"carol\"}"), STORE_DONE);
+    assert_int_equal(arbiter.claims, 2);
+    assert_int_equal(arbiter.turns, 0);
+    assert_int_equal(arbiter.strays, 0);
+}
+
 /* Its answer was lost, and it had been taken. */
 static void what_was_unknown_comes_in_like_anything_else(void **state)
 {
@@ -332,6 +415,9 @@ int main(void)
         TEST(what_is_not_taken_leaves_nothing),
         TEST(when_others_were_first_it_is_planned_again),
         TEST(a_condition_is_looked_at_again),
+        TEST(what_is_big_has_a_turn_and_is_sent_once),
+        TEST(what_is_sent_once_is_looked_at_again),
+        TEST(a_turn_of_others_is_waited_for),
         TEST(what_was_unknown_comes_in_like_anything_else),
         TEST(what_does_not_follow_is_not_taken_in),
         TEST(a_full_disk_stops_nobody_from_following),
