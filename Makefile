@@ -79,13 +79,18 @@ $(foreach room,$(ROOMS),$(eval $(room)_SOURCES := $(filter-out $(PROGRAM_MAINS) 
 # The Lua scripts that Redis runs are C texts in a generated source of their own.
 SCRIPTS := $(sort $(wildcard cluster/*.lua))
 cluster_GENERATED := $(if $(SCRIPTS),$(BUILD)/obj/cluster/redis_scripts_text.o)
+# The programs beside keepalived stand alone: the C library and what of ha/ they share.
+HA_MAINS := $(sort $(wildcard ha/gatewayd-*.c))
+HA_SOURCES := $(filter-out $(HA_MAINS),$(call find_sources,ha))
+HA_PROGRAMS := $(patsubst ha/%.c,$(BUILD)/%,$(HA_MAINS))
 ROOM_LIBS := $(foreach room,$(ROOMS),$(if $($(room)_SOURCES),$(BUILD)/lib$(room).a))
 
 PROGRAMS := \
     $(if $(wildcard gatewayd/main.c),$(BUILD)/gatewayd) \
     $(if $(wildcard admin/ctl/gatewayctl.c),$(BUILD)/gatewayctl) \
     $(if $(wildcard conf/schema_docs.c),$(BUILD)/schema-docs) \
-    $(if $(wildcard admin/openapi_print.c),$(BUILD)/openapi)
+    $(if $(wildcard admin/openapi_print.c),$(BUILD)/openapi) \
+    $(HA_PROGRAMS)
 
 UNIT_SOURCES := $(call find_sources,tests/unit)
 UNIT_TESTS := $(foreach f,$(UNIT_SOURCES),$(if $(filter test_%,$(notdir $(f))),$(f)))
@@ -100,8 +105,8 @@ BENCH_SOURCES := $(wildcard tests/bench/bench_*.c)
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SOURCES))
 
 ALL_SOURCES := $(foreach room,$(ROOMS),$($(room)_SOURCES)) $(CTL_SOURCES) $(PROGRAM_MAINS) \
-    $(UNIT_SOURCES) $(wildcard tests/fuzz/*.c) $(BENCH_SOURCES)
-ALL_CODE := $(shell find $(ROOMS) tests/unit tests/fuzz -name '*.[ch]' -o -name '*.def' 2>/dev/null)
+    $(HA_MAINS) $(HA_SOURCES) $(UNIT_SOURCES) $(wildcard tests/fuzz/*.c) $(BENCH_SOURCES)
+ALL_CODE := $(shell find $(ROOMS) $(wildcard ha) tests/unit tests/fuzz -name '*.[ch]' -o -name '*.def' 2>/dev/null)
 
 # V=1 shows whole commands.
 V ?= 0
@@ -177,6 +182,14 @@ $(BUILD)/libctl.a: $(call objects,$(filter-out %/gatewayctl.c,$(CTL_SOURCES)))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
+$(BUILD)/libha.a: $(call objects,$(HA_SOURCES))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(HA_PROGRAMS): $(BUILD)/%: $(BUILD)/obj/ha/%.o $(BUILD)/libha.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 $(BUILD)/schema-docs: $(call objects,conf/schema_docs.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
@@ -204,6 +217,9 @@ tsan: ## thread sanitizer, into build-tsan/
 # Those of gatewayctl (tests/unit/admin/test_ctl_*.c) see its parts; no room does.
 $(filter $(BUILD)/unit/admin/test_ctl_%,$(UNIT_PROGRAMS)): $(BUILD)/libctl.a
 $(filter $(BUILD)/unit/admin/test_ctl_%,$(UNIT_PROGRAMS)): UNIT_LIBS := $(BUILD)/libctl.a $(CTL_LIBS)
+
+$(filter $(BUILD)/unit/ha/%,$(UNIT_PROGRAMS)): $(BUILD)/libha.a
+$(filter $(BUILD)/unit/ha/%,$(UNIT_PROGRAMS)): UNIT_LIBS := $(BUILD)/libha.a
 
 # Shared helpers of unit tests (tests/unit/**/*.c without test_) are linked to every one.
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_SUPPORT)) $(ROOM_LIBS)
@@ -288,6 +304,7 @@ bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
 ## ---- running and installing --------------------------------------------------------------------
 
 PREFIX ?= /usr
+LIBEXECDIR ?= $(PREFIX)/libexec
 SYSCONFDIR ?= /etc
 
 .PHONY: run cluster-demo bench install install-system install-ha deb rpm
@@ -314,6 +331,8 @@ install: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: both 
 	    $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(COMPLETIONS) $(DOC)
 	install -m 0755 $(INSTALLED)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
 	install -m 0755 $(INSTALLED)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
+	install -d $(DESTDIR)$(LIBEXECDIR)/gatewayd
+	install -m 0755 $(patsubst $(BUILD)/%,$(INSTALLED)/%,$(HA_PROGRAMS)) $(DESTDIR)$(LIBEXECDIR)/gatewayd
 	umask 022; $(INSTALLED)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
 	umask 022; $(INSTALLED)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
 	install -m 0644 gatewayd/gatewayd.8 $(MAN)/man8/gatewayd.8

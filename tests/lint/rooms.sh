@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 rooms=
-for room in conf gatewayd cluster admin; do
+for room in conf gatewayd cluster admin ha; do
     [ -d "$room" ] && rooms="$rooms $room"
 done
 
@@ -18,7 +18,7 @@ awk -F'"' '
 BEGIN {
     # Lowest first. A file may include what ranks at most as high as itself.
     split("conf/base conf gatewayd/core gatewayd/net gatewayd/http gatewayd/route " \
-          "gatewayd/policy gatewayd/exchange gatewayd cluster admin", order, " ")
+          "gatewayd/policy gatewayd/exchange gatewayd cluster admin ha", order, " ")
     for (i in order)
         rank[order[i]] = i + 0
 }
@@ -47,6 +47,8 @@ function refuse(why) {
         refuse("include \"" to "\": write the path from the repository root")
         next
     }
+    if ((from ~ /^ha\//) != (to ~ /^ha\//))
+        refuse("the programs in ha/ stand alone: " to)
     if (from ~ /^admin\/ctl\// && to !~ /^(admin\/ctl|conf)\//)
         refuse("gatewayctl may include only conf/ and admin/ctl/, not " to)
     if (from !~ /^admin\/ctl\// && to ~ /^admin\/ctl\//)

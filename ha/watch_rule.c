@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch_rule.c - see watch_rule.h. */
+#include "ha/watch_rule.h"
+
+#include <string.h>
+
+#define WEIGHT_MOST 254
+
+static void set_all(struct watch_rule *r, int weight)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        r->weights[i] = weight;
+        r->is_news[i] = true;
+    }
+}
+
+void watch_rule_init(struct watch_rule *r, size_t count)
+{
+    memset(r, 0, sizeof(*r));
+    r->count = count;
+    set_all(r, WATCH_RULE_FAULT);
+}
+
+void watch_rule_on_answer(struct watch_rule *r, const int *weights)
+{
+    if (r->is_fault && --r->proofs_left > 0)
+        return;
+    for (size_t i = 0; i < r->count; i++) {
+        r->is_news[i] = weights[i] != r->weights[i];
+        r->weights[i] = weights[i];
+    }
+    r->is_fault = false;
+}
+
+void watch_rule_on_silence(struct watch_rule *r)
+{
+    r->is_fault = true;
+    r->proofs_left = WATCH_RULE_PROOFS;
+    set_all(r, WATCH_RULE_FAULT);
+}
+
+bool watch_rule_is_due(struct watch_rule *r, size_t index, bool is_known, int held)
+{
+    bool differs = !is_known || held != r->weights[index];
+    bool is_due = differs && (!is_known || r->is_news[index] || r->differed[index]);
+
+    r->differed[index] = differs && !is_due;
+    return is_due;
+}
+
+bool watch_rule_parse_weight(const char *text, size_t length, int *weight_out)
+{
+    bool is_negative = length > 0 && text[0] == '-';
+    int value = 0;
+
+    text += is_negative;
+    length -= is_negative;
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        length--;
+    if (length == 0 || length > 3)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (text[i] - '0');
+    }
+    *weight_out = is_negative ? -value : value;
+    return value <= WEIGHT_MOST;
+}
+
+static bool find_index(const struct site_file *site, const char *name, size_t length,
+                       size_t *index_out)
+{
+    for (size_t i = 0; i < site->count; i++) {
+        if (strlen(site->items[i].name) == length &&
+            memcmp(site->items[i].name, name, length) == 0) {
+            *index_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool watch_rule_parse(const struct site_file *site, const char *text, size_t length, int *weights)
+{
+    bool is_said[SITE_FILE_MOST] = { false };
+    const char *end = text + length;
+    size_t said = 0;
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline == NULL ? end : newline;
+        const char *space = memchr(text, ' ', (size_t)(stop - text));
+        size_t index;
+
+        if (space == NULL)
+            return false;
+        if (find_index(site, text, (size_t)(space - text), &index) && !is_said[index]) {
+            if (!watch_rule_parse_weight(space + 1, (size_t)(stop - space - 1), &weights[index]))
+                return false;
+            is_said[index] = true;
+            said++;
+        }
+        text = newline == NULL ? end : newline + 1;
+    }
+    return said == site->count;
+}
