@@ -271,6 +271,25 @@ static const struct schema cluster_schema = {
     .size = sizeof(struct node_cluster),
 };
 
+static const struct field ha_fields[] = {
+    FIELD_PATH(struct node_ha, addresses, .initial = "/etc/gatewayd/ha.addresses",
+               .summary = "File of the virtual addresses: lines of NAME ADDRESS/LENGTH INTERFACE "
+                          "home|guest.",
+               .example = "\"/etc/gatewayd/ha.addresses\""),
+    FIELD_PATH(struct node_ha, folder, .initial = "/run/gatewayd-ha",
+               .summary = "Folder of what is shared with keepalived and the programs beside it: "
+                          "track and state files, `probe.sock`, `hold.sock`.",
+               .example = "\"/run/gatewayd-ha\""),
+};
+
+static const struct schema ha_schema = {
+    .name = "ha",
+    .summary = "Virtual addresses that keepalived moves between nodes.",
+    .fields = ha_fields,
+    .count = ARRAY_LENGTH(ha_fields),
+    .size = sizeof(struct node_ha),
+};
+
 /* ---- ceilings and times ---- */
 
 static const struct field max_fields[] = {
@@ -382,6 +401,10 @@ static const struct field fields[] = {
     FIELD_OPTIONAL(struct node_config, cluster, struct node_cluster, &cluster_schema,
                    .summary = "How nodes reach and know each other; a node alone when not set.",
                    .example = "{\"secret_file\": \"/etc/gatewayd/cluster.secret\"}"),
+    FIELD_OPTIONAL(struct node_config, ha, struct node_ha, &ha_schema,
+                   .summary = "Virtual addresses that keepalived moves; they do not move when not "
+                              "set.",
+                   .example = "{\"addresses\": \"/etc/gatewayd/ha.addresses\"}"),
     FIELD_PATH(struct node_config, bootstrap, .flags = FIELD_LIVE,
                .summary = "File of resources (libconfig or JSON) that is applied once, only while "
                           "the store holds revision 0.",

@@ -106,6 +106,12 @@ struct node_cluster {
     int64_t forget_after;
 };
 
+/* Virtual addresses that keepalived moves between nodes. */
+struct node_ha {
+    struct text addresses; /* a file, see ha_addresses.h */
+    struct text folder;    /* of track and state files and the sockets */
+};
+
 struct node_max {
     int64_t header_bytes;
     int64_t headers;
@@ -141,6 +147,7 @@ struct node_config {
     struct node_admin admin;
     struct node_state state;
     const struct node_cluster *cluster; /* NULL: alone */
+    const struct node_ha *ha;           /* NULL: its addresses do not move */
     struct text bootstrap;              /* a file; empty: none */
     struct texts trusted_proxies;       /* as written */
     struct node_max max;
