@@ -90,6 +90,11 @@ struct text control_secret(const struct control *c)
     return text_of(c->secret);
 }
 
+struct ha *control_ha(struct control *c)
+{
+    return c->ha;
+}
+
 unsigned control_workers(const struct control *c)
 {
     return c->worker_count;
@@ -256,6 +261,8 @@ void control_on_first(struct control *c)
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_accept(c->workers[i]);
     control_starting_stop(c);
+    if (c->ha != NULL)
+        ha_on_ready(c->ha);
     log_info(&c->log, "ready: %u workers", c->worker_count);
     notify_send("READY=1\nSTATUS=ready");
 }
@@ -376,6 +383,7 @@ bool control_check(const struct node_config *node, struct problems *ps)
     bool is_right = control_check_tls(node, ps);
 
     is_right = check_secret(node, ps) && is_right;
+    is_right = ha_check(node, ps) && is_right;
     for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
         if (services[i]->check != NULL)
             is_right = services[i]->check(node, ps) && is_right;
@@ -387,6 +395,13 @@ bool control_check(const struct node_config *node, struct problems *ps)
 static struct text copy_text(struct text t)
 {
     return text_from(mem_copy_text(t.at, t.length), t.length);
+}
+
+static bool open_ha(struct control *c, struct problems *ps)
+{
+    if (c->node->ha != NULL)
+        c->ha = ha_new(c, &c->listeners, ps);
+    return c->node->ha == NULL || c->ha != NULL;
 }
 
 static bool open_listeners(struct control *c, struct problems *ps)
@@ -410,7 +425,7 @@ static bool open_listeners(struct control *c, struct problems *ps)
                                      (struct place){ .path = path, .pointer = "" }, ps) != NULL &&
                    is_right;
     }
-    return control_load_tls(c, ps) && is_right;
+    return control_load_tls(c, ps) && open_ha(c, ps) && is_right;
 }
 
 static void make_workers(struct control *c)
@@ -468,6 +483,8 @@ static void serve(struct control *c)
 {
     make_workers(c);
     start_signals(c);
+    if (c->ha != NULL)
+        ha_start(c->ha, c->workers, c->worker_count);
     loop_timer_start(&c->care, CARE_MS);
     control_watchdog_start(c);
     control_starting_start(c);
@@ -538,6 +555,7 @@ void control_free(struct control **at)
     for (size_t i = 0; i < ARRAY_LENGTH(c->signals); i++)
         loop_signal_stop(&c->signals[i]);
     control_publish_stop(c);
+    ha_free(&c->ha);
     free_workers(c);
     loop_run_once(c->loop, false);
     health_free(&c->health);

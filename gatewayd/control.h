@@ -15,6 +15,7 @@
 #include "gatewayd/policy/credentials.h"
 
 struct control;
+struct ha;
 struct health;
 struct limiter;
 struct limiter_sharing;
@@ -33,6 +34,7 @@ struct limiter *control_limiter(struct control *c);
 struct listen_table *control_listeners(struct control *c);
 struct resolve *control_resolve(struct control *c);
 struct health *control_health(struct control *c);
+struct ha *control_ha(struct control *c); /* NULL: no group `ha` in the node file */
 unsigned control_workers(const struct control *c);
 
 /* What cluster.secret_file holds, read at the start; empty: there is none. Borrowed. */
@@ -66,6 +68,10 @@ void control_advance(struct control *c, uint64_t revision);
  * the loop. For one watcher; NULL: nobody. */
 typedef void control_changed_fn(void *arg);
 void control_watch(struct control *c, control_changed_fn *fn, void *arg);
+
+/* Something else that nodes tell each other is another: tells who watches, at the end of the turn.
+ */
+void control_note_change(struct control *c);
 
 /* The keys with this handle were revoked (credentials_revoke): ends every tunnel and long response
  * that began with it, on every worker. `done` (may be NULL) when every worker has. */

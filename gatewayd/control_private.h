@@ -8,6 +8,7 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/exchange/plan_board.h"
+#include "gatewayd/ha.h"
 #include "gatewayd/health.h"
 #include "gatewayd/memory.h"
 #include "gatewayd/net/listen.h"
@@ -67,6 +68,7 @@ struct control {
     struct limiter *limiter;
     struct resolve *resolve;
     struct health *health;
+    struct ha *ha; /* NULL: no group `ha` in the node file */
     struct listen_table listeners;
     struct listen_budget budget;
     struct tls_server **tls; /* by listener of the first node file */
@@ -132,9 +134,6 @@ void control_print_metrics(struct builder *b, void *arg);
 /* control_starting.c: words to the supervisor until the first configuration is in force */
 void control_starting_start(struct control *c);
 void control_starting_stop(struct control *c);
-
-/* control.c: tells who watches, at the end of the turn. */
-void control_note_change(struct control *c);
 
 /* control_watchdog.c */
 void control_watchdog_start(struct control *c);

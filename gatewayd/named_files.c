@@ -13,8 +13,9 @@
 #include "conf/read_libconfig.h"
 
 /* What holds paths, by the names of its members. */
-static const char *const names[] = { "cert",      "key",         "client_ca",     "tokens",
-                                     "bootstrap", "secret_file", "password_file", "ca" };
+static const char *const names[] = { "cert",          "key",       "client_ca",
+                                     "tokens",        "bootstrap", "secret_file",
+                                     "password_file", "ca",        "addresses" };
 
 static bool is_path(struct text name)
 {

@@ -25,7 +25,7 @@ enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 #define LOG_SUBJECTS \
     LOG_SUBJECT(node) LOG_SUBJECT(worker) LOG_SUBJECT(listener) LOG_SUBJECT(downstream) LOG_SUBJECT(upstream) \
     LOG_SUBJECT(exchange) LOG_SUBJECT(tls) LOG_SUBJECT(names) LOG_SUBJECT(health) LOG_SUBJECT(config) \
-    LOG_SUBJECT(auth) LOG_SUBJECT(limit) LOG_SUBJECT(store) LOG_SUBJECT(redis) LOG_SUBJECT(admin)
+    LOG_SUBJECT(auth) LOG_SUBJECT(limit) LOG_SUBJECT(store) LOG_SUBJECT(redis) LOG_SUBJECT(admin) LOG_SUBJECT(ha)
 /* clang-format on */
 
 enum log_subject {

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ha.c - see ha.h: the addresses, their phases and weights.
+ */
+#include "gatewayd/ha_private.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "conf/base/builder.h"
+#include "conf/base/mem.h"
+
+#define TICK_MS 100
+
+/* Nobody gives the address back for so long: it is taken. */
+#define WAITING_MOST_MS 35000
+
+const char *ha_vrrp_name(enum ha_vrrp vrrp)
+{
+    static const char *const names[] = {
+        [HA_UNKNOWN] = "unknown", [HA_FAULT] = "fault",   [HA_STOP] = "stop",
+        [HA_BACKUP] = "backup",   [HA_MASTER] = "master",
+    };
+    return names[vrrp];
+}
+
+const char *ha_phase_name(enum ha_phase phase)
+{
+    static const char *const names[] = {
+        [HA_WAITING] = "waiting", [HA_SERVING] = "serving", [HA_CLOSING] = "closing",
+        [HA_HOLDING] = "holding", [HA_MOVING] = "moving",   [HA_DRAINED] = "drained",
+    };
+    return names[phase];
+}
+
+bool ha_print_path(const struct ha *ha, struct text name, const char *suffix, char *into,
+                   size_t size)
+{
+    int length = snprintf(into, size, "%s/%.*s%s", ha->folder, TEXT_ARGS(name), suffix);
+
+    return length > 0 && (size_t)length < size;
+}
+
+/* ---- weights -------------------------------------------------------------------------------- */
+
+int ha_weight(const struct ha_place *p)
+{
+    if (!p->ha->is_ready || p->ha->is_stuck)
+        return HA_WEIGHT_FAULT;
+    switch (p->phase) {
+    case HA_SERVING:
+    case HA_CLOSING:
+    case HA_HOLDING:
+        return HA_WEIGHT_SERVING;
+    case HA_WAITING:
+    case HA_MOVING:
+    case HA_DRAINED:
+        return HA_WEIGHT_YIELDS;
+    }
+    return HA_WEIGHT_FAULT;
+}
+
+static void write_weight(struct ha_place *p)
+{
+    int weight = ha_weight(p);
+
+    if (weight == p->written)
+        return;
+    /* What cannot be written is not tried at each turn; gatewayd-watch tries, too. */
+    p->written = weight;
+    if (ha_track_write(p, weight))
+        log_info(&p->ha->log, "address %.*s: weight %d", TEXT_ARGS(p->address->name), weight);
+}
+
+void ha_write_weights(struct ha *ha)
+{
+    for (size_t i = 0; i < ha->count; i++)
+        write_weight(&ha->places[i]);
+}
+
+void ha_enter(struct ha_place *p, enum ha_phase phase)
+{
+    if (phase != p->phase) {
+        log_info(&p->ha->log, "address %.*s: %s", TEXT_ARGS(p->address->name),
+                 ha_phase_name(phase));
+        p->phase = phase;
+    }
+    if (phase == HA_WAITING)
+        p->waiting_ms = loop_now_ms(p->ha->loop);
+    write_weight(p);
+}
+
+/* At home, and another node may have it: it is asked for before it is taken. */
+static void begin_serving(struct ha_place *p)
+{
+    ha_enter(p, p->address->is_home && p->vrrp != HA_MASTER ? HA_WAITING : HA_SERVING);
+}
+
+void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before)
+{
+    log_info(&p->ha->log, "address %.*s: %s (was %s)", TEXT_ARGS(p->address->name),
+             ha_vrrp_name(p->vrrp), ha_vrrp_name(before));
+    if (p->phase == HA_WAITING && p->vrrp == HA_MASTER)
+        ha_enter(p, HA_SERVING);
+    control_note_change(p->ha->control);
+}
+
+static void look_after(struct ha_place *p)
+{
+    uint64_t now = loop_now_ms(p->ha->loop);
+
+    if (p->phase == HA_WAITING && now - p->waiting_ms > WAITING_MOST_MS) {
+        log_warn(&p->ha->log, "address %.*s: no other node gives it back: it is taken",
+                 TEXT_ARGS(p->address->name));
+        ha_enter(p, HA_SERVING);
+    }
+}
+
+static void on_tick(void *arg)
+{
+    struct ha *ha = arg;
+
+    loop_timer_start(&ha->tick, TICK_MS);
+    ha_state_look(ha);
+    for (size_t i = 0; ha->is_ready && i < ha->count; i++)
+        look_after(&ha->places[i]);
+}
+
+/* ---- what there is -------------------------------------------------------------------------- */
+
+size_t ha_count(const struct ha *ha)
+{
+    return ha->count;
+}
+
+struct ha_status ha_get(const struct ha *ha, size_t index)
+{
+    const struct ha_place *p = &ha->places[index];
+
+    return (struct ha_status){
+        .address = p->address,
+        .vrrp = p->vrrp,
+        .vrrp_since = p->vrrp_since,
+        .phase = p->phase,
+        .weight = ha_weight(p),
+    };
+}
+
+size_t ha_find(const struct ha *ha, struct text wanted)
+{
+    for (size_t i = 0; i < ha->count; i++) {
+        if (text_equals(ha->places[i].address->name, wanted) ||
+            text_equals(ha->places[i].address->text, wanted))
+            return i;
+    }
+    return ha->count;
+}
+
+const struct ha_addresses *ha_addresses(const struct ha *ha)
+{
+    return &ha->addresses;
+}
+
+void ha_print_vrrp(const struct ha *ha, struct builder *b)
+{
+    for (size_t i = 0; i < ha->count; i++)
+        builder_addf(b, "%s%.*s=%s", i == 0 ? "" : " ", TEXT_ARGS(ha->places[i].address->name),
+                     ha_vrrp_name(ha->places[i].vrrp));
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static bool read_addresses(const struct node_ha *configured, struct problems *ps,
+                           struct ha_addresses *out)
+{
+    char *file = mem_copy_text(configured->addresses.at, configured->addresses.length);
+    bool is_read = ha_addresses_read(file, ps, out);
+
+    MEM_FREE(&file);
+    return is_read;
+}
+
+static bool check_folder(const struct node_ha *configured, struct problems *ps)
+{
+    char *folder = mem_copy_text(configured->folder.at, configured->folder.length);
+    struct stat st;
+    bool is_there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+
+    if (!is_there)
+        problems_add(ps, (struct place){ .path = "ha.folder", .pointer = "" },
+                     "There must be a folder %s, which this user may write to.", folder);
+    MEM_FREE(&folder);
+    return is_there;
+}
+
+bool ha_check(const struct node_config *node, struct problems *ps)
+{
+    struct ha_addresses addresses;
+
+    if (node->ha == NULL)
+        return true;
+    bool is_right = check_folder(node->ha, ps);
+    if (!read_addresses(node->ha, ps, &addresses))
+        return false;
+    ha_addresses_fini(&addresses);
+    return is_right;
+}
+
+static void make_places(struct ha *ha)
+{
+    ha->count = ha->addresses.count;
+    ha->places = mem_new_array(ha->count, sizeof(ha->places[0]));
+    for (size_t i = 0; i < ha->count; i++) {
+        ha->places[i] = (struct ha_place){
+            .ha = ha, .index = i, .address = &ha->addresses.items[i], .written = HA_UNWRITTEN
+        };
+    }
+}
+
+struct ha *ha_new(struct control *control, struct listen_table *listeners, struct problems *ps)
+{
+    const struct node_ha *configured = control_node(control)->ha;
+    struct ha_addresses addresses;
+
+    if (!check_folder(configured, ps) || !read_addresses(configured, ps, &addresses))
+        return NULL;
+    struct ha *ha = mem_new(sizeof(*ha));
+    ha->control = control;
+    ha->loop = control_loop(control);
+    ha->log = (struct log_scope){ .subject = LOG_SUBJECT_ha };
+    ha->addresses = addresses;
+    ha->folder = mem_copy_text(configured->folder.at, configured->folder.length);
+    ha->listeners = listeners;
+    ha->states.fd = -1;
+    make_places(ha);
+    loop_timer_init(&ha->tick, ha->loop, on_tick, ha);
+    ha->probe = ha_probe_new(ha, ps);
+    if (ha->probe == NULL)
+        ha_free(&ha);
+    return ha;
+}
+
+void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_count)
+{
+    ha->workers = workers;
+    ha->worker_count = worker_count;
+    ha_state_start(ha);
+    ha_write_weights(ha);
+    ha_probe_start(ha->probe);
+    loop_timer_start(&ha->tick, TICK_MS);
+}
+
+void ha_on_ready(struct ha *ha)
+{
+    ha->is_ready = true;
+    ha_pulse_start(ha);
+    for (size_t i = 0; i < ha->count; i++)
+        begin_serving(&ha->places[i]);
+}
+
+void ha_free(struct ha **at)
+{
+    struct ha *ha = *at;
+
+    if (ha == NULL)
+        return;
+    loop_timer_stop(&ha->tick);
+    ha_pulse_stop(ha);
+    ha_state_stop(ha);
+    ha_probe_free(&ha->probe);
+    ha_addresses_fini(&ha->addresses);
+    MEM_FREE(&ha->places);
+    MEM_FREE(&ha->folder);
+    MEM_FREE(at);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ha.h - the virtual addresses of this node, that keepalived moves: whether this node is to have
+ * each of them (its weight), whether it has (the state keepalived tells), and moving one away
+ * without a failed request.
+ *
+ * A weight is what the address' track file holds: 0 in service, -100 gives way to any healthy node,
+ * -254 is a fault. The file is written when the weight changes; gatewayd-watch asks for the weights
+ * by the probe socket too, and writes the fault when it gets no answer.
+ *
+ * Lifetime: process, with the group `ha` in the node file. Control thread, every function.
+ */
+#ifndef GATEWAYD_HA_H
+#define GATEWAYD_HA_H
+
+#include "conf/ha_addresses.h"
+#include "conf/node.h"
+#include "gatewayd/core/loop.h"
+
+struct builder;
+struct control;
+struct ha;
+struct listen_table;
+struct worker;
+
+/* As keepalived says. */
+enum ha_vrrp { HA_UNKNOWN, HA_FAULT, HA_STOP, HA_BACKUP, HA_MASTER };
+const char *ha_vrrp_name(enum ha_vrrp vrrp); /* "unknown", "fault", "stop", "backup", "master" */
+
+/*
+ *   waiting ─▶ serving ─▶ closing ─▶ holding ─▶ moving ─▶ drained
+ *      ▲          ▲──────────┴──────────┴──────────┴─────────┘
+ *      └── home, and another node has it
+ */
+enum ha_phase {
+    HA_WAITING, /* this is its home, and another node may have it: it is asked for */
+    HA_SERVING,
+    HA_CLOSING, /* answers say Connection: close; new connections are taken */
+    HA_HOLDING, /* new handshakes are held back, what is in flight ends */
+    HA_MOVING,  /* the weight is lowered: keepalived is to move it */
+    HA_DRAINED, /* gives way, until it is undrained */
+};
+const char *ha_phase_name(enum ha_phase phase);
+
+struct ha_status {
+    const struct ha_address *address;
+    enum ha_vrrp vrrp;
+    int64_t vrrp_since; /* ms since the epoch, as keepalived said; 0: it did not */
+    enum ha_phase phase;
+    int weight;
+    uint64_t connections; /* of clients, to this address */
+    uint64_t exchanges;
+    uint64_t streams;     /* of them, tunnels */
+    struct text conflict; /* names of other nodes that have it, too; empty: none */
+};
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+/* Is what the node file says of it right? */
+MUST_USE bool ha_check(const struct node_config *node, struct problems *ps);
+
+/* Reads the addresses and opens the probe socket, an entry of `listeners`. NULL and problems. */
+MUST_USE struct ha *ha_new(struct control *control, struct listen_table *listeners,
+                           struct problems *ps);
+/* Begins to answer probes: every weight is that of a fault until ha_on_ready. */
+void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_count);
+void ha_on_ready(struct ha *ha); /* the first configuration is in force */
+void ha_free(struct ha **ha);
+
+/* ---- what there is -------------------------------------------------------------------------- */
+
+size_t ha_count(const struct ha *ha);
+struct ha_status ha_get(const struct ha *ha, size_t index);
+
+/* By name, or by bare address; ha_count(): there is none. */
+size_t ha_find(const struct ha *ha, struct text wanted);
+
+const struct ha_addresses *ha_addresses(const struct ha *ha);
+
+/* "NAME=master NAME=backup": what other nodes are told. */
+void ha_print_vrrp(const struct ha *ha, struct builder *b);
+
+#endif

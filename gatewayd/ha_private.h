@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ha_private.h - what the files ha*.c share.
+ */
+#ifndef GATEWAYD_HA_PRIVATE_H
+#define GATEWAYD_HA_PRIVATE_H
+
+#include "gatewayd/control.h"
+#include "gatewayd/core/log.h"
+#include "gatewayd/core/metrics.h"
+#include "gatewayd/ha.h"
+#include "gatewayd/worker.h"
+
+#define HA_WEIGHT_SERVING 0
+#define HA_WEIGHT_YIELDS  (-100)
+#define HA_WEIGHT_FAULT   (-254)
+
+struct ha_place {
+    struct ha *ha;
+    size_t index;
+    const struct ha_address *address;
+    enum ha_vrrp vrrp;
+    uint64_t vrrp_ms;   /* of the loop, when it was heard */
+    int64_t vrrp_since; /* as keepalived said */
+    enum ha_phase phase;
+    int written;         /* the weight that was written last; HA_UNWRITTEN: none */
+    uint64_t waiting_ms; /* HA_WAITING: since when, of the loop */
+};
+
+#define HA_UNWRITTEN 1
+
+struct ha_probe;
+
+struct ha {
+    struct control *control;
+    struct loop *loop;
+    struct log_scope log;
+    struct ha_addresses addresses;
+    char *folder;
+    struct ha_place *places;
+    size_t count;
+    struct listen_table *listeners;
+    struct ha_probe *probe;
+    struct worker *const *workers; /* control's; NULL before ha_start */
+    unsigned worker_count;
+    struct loop_timer tick;
+    bool is_ready; /* a configuration is in force */
+    bool is_stuck; /* a worker does not turn */
+
+    struct {
+        int fd; /* inotify; -1: states are looked at each tick */
+        struct loop_watch watch;
+    } states;
+
+    struct {
+        struct loop_timer timer;
+        uint64_t *asked_ms; /* by worker; 0: it has answered */
+        struct ha_pulse **pulses;
+    } pulse;
+};
+
+/* FOLDER/NAME and the suffix, into the buffer; false: it is too long. */
+MUST_USE bool ha_print_path(const struct ha *ha, struct text name, const char *suffix, char *into,
+                            size_t size);
+
+/* Enters it, and writes what weight comes of it. */
+void ha_enter(struct ha_place *p, enum ha_phase phase);
+int ha_weight(const struct ha_place *p);
+void ha_write_weights(struct ha *ha);
+
+/* ha_state.c: what keepalived's notify script wrote. */
+void ha_state_start(struct ha *ha);
+void ha_state_stop(struct ha *ha);
+void ha_state_look(struct ha *ha); /* at all of them */
+MUST_USE bool ha_state_parse(struct text text, enum ha_vrrp *vrrp_out, int64_t *since_out);
+void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before); /* ha.c: it is another */
+
+/* ha_track.c: false: it cannot be written (said once). */
+MUST_USE bool ha_track_write(const struct ha_place *p, int weight);
+
+/* ha_probe.c */
+MUST_USE struct ha_probe *ha_probe_new(struct ha *ha, struct problems *ps);
+void ha_probe_start(struct ha_probe *probe);
+void ha_probe_free(struct ha_probe **probe);
+
+/* ha_pulse.c: do the workers turn? */
+void ha_pulse_start(struct ha *ha);
+void ha_pulse_stop(struct ha *ha);
+void ha_pulse_look(struct ha *ha);
+
+#endif
