@@ -316,6 +316,12 @@ static void start(struct control *control)
     revocations_start(cluster->revocations);
 }
 
+static void reload(struct control *control, const struct node_config *node, struct problems *ps)
+{
+    if (cluster_get()->peers != NULL)
+        peer_client_reload(cluster_get()->peers, node, ps); /* certificates */
+}
+
 static void stop(struct control *control)
 {
     struct cluster *cluster = cluster_get();
@@ -348,5 +354,6 @@ const struct service cluster_service = {
     .check = check,
     .prepare = prepare,
     .start = start,
+    .reload = reload,
     .stop = stop,
 };

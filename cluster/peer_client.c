@@ -26,7 +26,7 @@
 struct peer_client {
     struct loop *loop;
     struct resolve *resolve;
-    const struct node_config *node;
+    char *node; /* this one's name */
     struct digest key;
     struct buffer_pool buffers;
     struct up_pool *ups;
@@ -53,7 +53,8 @@ struct peer_call {
     size_t tried; /* addresses */
     uint16_t port;
     struct up *up;
-    bool is_fresh; /* the kept connection was closed: not another one */
+    struct tls_client *tls; /* which it began with; another one may be in force by now */
+    bool is_fresh;          /* the kept connection was closed: not another one */
     struct loop_timer deadline;
     struct loop_task task; /* tells what was known at once */
     const char *known;
@@ -108,7 +109,7 @@ struct peer_client *peer_client_new(struct loop *loop, struct resolve *resolve,
     struct peer_client *c = mem_new(sizeof(*c));
     c->loop = loop;
     c->resolve = resolve;
-    c->node = node;
+    c->node = mem_copy_text(node->node.at, node->node.length);
     c->key = *key;
     c->tls = tls;
     list_init(&c->places);
@@ -116,6 +117,17 @@ struct peer_client *peer_client_new(struct loop *loop, struct resolve *resolve,
     buffer_pool_init(&c->buffers, HEAD_BYTES, BUFFERS_IDLE);
     c->ups = up_pool_new(loop, &c->buffers, (struct up_limits){ HEAD_BYTES, HEAD_FIELDS });
     return c;
+}
+
+void peer_client_reload(struct peer_client *c, const struct node_config *node, struct problems *ps)
+{
+    struct tls_client *tls;
+    if (!open_tls(node, ps, &tls))
+        return;
+    LIST_EACH (item, &c->places)
+        up_pool_drop(c->ups, LIST_ITEM(item, struct peer_place, node), c->tls);
+    tls_client_unref(&c->tls);
+    c->tls = tls;
 }
 
 void peer_client_free(struct peer_client **at)
@@ -136,6 +148,7 @@ void peer_client_free(struct peer_client **at)
         MEM_FREE(&place);
     }
     tls_client_unref(&c->tls);
+    MEM_FREE(&c->node);
     buffer_pool_fini(&c->buffers);
     explicit_bzero(&c->key, sizeof(c->key));
     MEM_FREE(at);
@@ -163,6 +176,7 @@ static void free_call(void *arg)
 {
     struct peer_call *call = arg;
     builder_fini(&call->answer);
+    tls_client_unref(&call->tls);
     arena_reset(&call->arena);
     MEM_FREE(&call);
 }
@@ -216,7 +230,7 @@ static void connect_next(struct peer_call *call)
     struct up_origin origin = {
         .key = call->place,
         .address = call->addresses[call->tried],
-        .tls = call->place->is_tls ? c->tls : NULL,
+        .tls = call->place->is_tls ? call->tls : NULL,
         .server_name = text_of(call->place->host),
         .connect_timeout_ms = 2000,
         .response_timeout_ms = 60000, /* the call's own deadline is over all of it */
@@ -360,7 +374,7 @@ static void fill_head(struct peer_call *call, const struct peer_request *r)
     struct peer_sign_request sign = {
         .method = call->request.method_name,
         .target = call->request.path,
-        .from = c->node->node,
+        .from = text_of(c->node),
         .to = r->to,
         .body = digest_sha256(call->body),
     };
@@ -393,6 +407,7 @@ struct peer_call *peer_client_call(struct peer_client *c, const struct peer_requ
     struct peer_call *call = mem_new(sizeof(*call));
     struct host_port parts;
     call->client = c;
+    call->tls = tls_client_ref(c->tls);
     call->answered = answered;
     call->arg = arg;
     arena_init(&call->arena, SIZE_MAX);

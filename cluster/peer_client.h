@@ -23,11 +23,14 @@ struct peer_client;
 struct peer_call;
 
 /* Reads cluster.ca and admin.tls (our certificate, for nodes that ask for one). NULL and problems.
- * `resolve` and `node` are borrowed; `key` is that of peer_sign.h. */
+ * `resolve` is borrowed; `key` is that of peer_sign.h. */
 MUST_USE struct peer_client *peer_client_new(struct loop *loop, struct resolve *resolve,
                                              const struct node_config *node,
                                              const struct digest *key, struct problems *ps);
 MUST_USE bool peer_client_check(const struct node_config *node, struct problems *ps);
+/* SIGHUP: reads them again, for connections made from then on. What cannot be read stays as it was,
+ * and is a problem. */
+void peer_client_reload(struct peer_client *c, const struct node_config *node, struct problems *ps);
 void peer_client_free(struct peer_client **c); /* stops all calls */
 
 struct peer_answer {

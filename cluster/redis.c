@@ -24,7 +24,8 @@ struct watched {
     struct redis_news news;
     struct watcher watchers[WATCHERS_MAX];
     size_t watcher_count;
-    bool was_up; /* as told */
+    bool was_up;  /* as told */
+    uint64_t why; /* the same, of the reason for being away */
 };
 
 struct redis {
@@ -54,10 +55,12 @@ static void on_changed(void *arg, struct redis_link *link)
 {
     struct watched *w = arg;
     bool is_up = redis_link_is_up(link);
+    uint64_t why = text_hash_stable(redis_link_reason(link));
     redis_news_on_change(&w->news);
-    if (w->was_up == is_up)
+    if (w->was_up == is_up && w->why == why)
         return;
     w->was_up = is_up;
+    w->why = why;
     for (size_t i = 0; i < w->watcher_count; i++)
         w->watchers[i].fn(w->watchers[i].arg, link, is_up);
 }
@@ -178,9 +181,13 @@ static void on_new_secrets(void *arg)
     mailbox_post(store_thread_control(n->redis->thread), &n->mail);
 }
 
-void redis_reload(struct redis *r, struct problems *ps)
+void redis_reload(struct redis *r, const struct node_redis *config, struct problems *ps)
 {
-    struct redis_secrets *secrets = redis_secrets_read(r->node->state.redis, ps);
+    const struct node_redis *before = r->node->state.redis;
+    /* With or without sentinels is decided when the node starts. */
+    if (config == NULL || (config->sentinel == NULL) != (before->sentinel == NULL))
+        config = before;
+    struct redis_secrets *secrets = redis_secrets_read(config, ps);
     if (secrets == NULL)
         return;
     struct new_secrets *n = mem_new(sizeof(*n));

@@ -28,9 +28,10 @@ enum redis_use {
 /* Reads the files it names (passwords, certificates). NULL and problems. */
 MUST_USE struct redis *redis_new(const struct node_config *node, struct store_thread *thread,
                                  struct problems *ps);
-/* SIGHUP: reads the files again; new connections use what they hold now. On problems what was known
- * stays. Control. */
-void redis_reload(struct redis *r, struct problems *ps);
+/* SIGHUP: who we are and whom we believe, by `config` (NULL: as at the start; borrowed for the
+ * call) and its files, which are read again; for new connections. On problems what was known stays.
+ * Control. */
+void redis_reload(struct redis *r, const struct node_redis *config, struct problems *ps);
 /* -t: are the files right? Connects to nothing. */
 MUST_USE bool redis_check(const struct node_config *node, struct problems *ps);
 void redis_start(struct redis *r); /* posts to the store's thread */
@@ -39,8 +40,8 @@ void redis_free(struct redis **r);
 
 struct redis_link *redis_link_of(struct redis *r, enum redis_use use);
 
-/* Tells of each change of a link between up and away; from the loop, not from inside a call.
- * Before redis_start. Several may watch one link. */
+/* Tells of each change of a link between up and away, and of the reason for being away; from the
+ * loop, not from inside a call. Before redis_start. Several may watch one link. */
 typedef void redis_watch_fn(void *arg, struct redis_link *link, bool is_up);
 void redis_watch(struct redis *r, enum redis_use use, redis_watch_fn *fn, void *arg);
 

@@ -220,25 +220,28 @@ static bool (*const judges[])(struct redis_greeting *, const struct redis_reply 
     judge_auth, judge_role, judge_select, judge_server, judge_memory, judge_time, judge_key,
 };
 
-void redis_greeting_send_auth(struct redis_wire *w, struct text user, const char *password)
+bool redis_greeting_send_auth(struct redis_wire *w, const struct redis_login *login)
 {
-    struct text secret = text_of(password == NULL ? "" : password);
+    struct text user = text_of(login->user);
+    struct text secret = text_of(login->password == NULL ? "" : login->password);
+    if (user.length == 0 && login->password == NULL)
+        return false;
     if (user.length > 0)
         redis_wire_send(w, (struct text[]){ TEXT("AUTH"), user, secret }, 3);
     else
         redis_wire_send(w, (struct text[]){ TEXT("AUTH"), secret }, 2);
+    return true;
 }
 
 void redis_greeting_start(struct redis_greeting *g, struct redis_wire *w,
-                          const struct node_redis *config, const char *password, struct text key)
+                          const struct node_redis *config, const struct redis_login *login,
+                          struct text key)
 {
     char number[TEXT_NUMBER_SIZE];
     struct text db = text_print_u64((uint64_t)config->db, number);
     *g = (struct redis_greeting){ .config = config };
-    g->has_user = config->user.length > 0 || password != NULL;
+    g->has_user = redis_greeting_send_auth(w, login);
     g->step = g->has_user ? 0 : 1;
-    if (g->has_user)
-        redis_greeting_send_auth(w, config->user, password);
     redis_wire_send(w, (struct text[]){ TEXT("ROLE") }, 1);
     redis_wire_send(w, (struct text[]){ TEXT("SELECT"), db }, 2);
     redis_wire_send(w, (struct text[]){ TEXT("INFO"), TEXT("server") }, 2);

@@ -45,17 +45,18 @@ struct redis_greeting {
     bool needs_care;                         /* nothing but an operator will change that */
 };
 
-/* Sends everything. `config` and `key` (one of our keys) are borrowed; so is the password, for the
+/* Sends everything. `config` and `key` (one of our keys) are borrowed; so is `login`, for the
  * call. */
 void redis_greeting_start(struct redis_greeting *g, struct redis_wire *w,
-                          const struct node_redis *config, const char *password, struct text key);
+                          const struct node_redis *config, const struct redis_login *login,
+                          struct text key);
 
 /* For each reply until it is DONE or BAD. */
 MUST_USE enum redis_greeting_result redis_greeting_on_reply(struct redis_greeting *g,
                                                             const struct redis_reply *reply);
 
-/* AUTH, as a user ("" : the default one). */
-void redis_greeting_send_auth(struct redis_wire *w, struct text user, const char *password);
+/* AUTH; false: there is no user and no password, nothing was sent. */
+bool redis_greeting_send_auth(struct redis_wire *w, const struct redis_login *login);
 
 /* A host and a port, as servers and sentinels know others, as "host:port"; false if they are not
  * that. */

@@ -103,6 +103,9 @@ static void on_link(void *arg, enum redis_use use, bool is_up, struct text reaso
     h->is_up[use] = is_up;
     if (h->is_stopping)
         return;
+    /* Why there is no Redis is known best by the link that is tried for everything else. */
+    if (use == REDIS_FOLLOW && !is_up && !h->is_up[REDIS_CALLS] && h->phase == HISTORY_AWAY)
+        return;
     if (!is_up) {
         redis_history_look_stop(h);
         redis_history_enter(h, HISTORY_AWAY,

@@ -40,6 +40,43 @@ static void answer(struct redis_history *h, enum authority_outcome outcome, stru
     claim.answered(claim.arg, outcome, reason);
 }
 
+/* ---- when it is made: replicas ---- */
+
+static void on_replicated(void *arg, const struct redis_answer *a)
+{
+    struct redis_history *h = arg;
+    if (!redis_history_claim_is_open(h))
+        return;
+    if (a->outcome == REDIS_ANSWERED && redis_value_integer(a->value) >= h->settings.replicas) {
+        answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
+        return;
+    }
+    char sentence[160];
+    snprintf(sentence, sizeof(sentence),
+             "Redis has made the change, but fewer than %lld replicas (state.redis.replicas) have "
+             "confirmed it: a fail-over may lose it.",
+             (long long)h->settings.replicas);
+    answer(h, AUTHORITY_UNKNOWN, text_of(sentence));
+}
+
+static void wait_for_replicas(struct redis_history *h)
+{
+    char count[TEXT_NUMBER_SIZE];
+    struct text words[] = { TEXT("WAIT"), text_print_u64((uint64_t)h->settings.replicas, count),
+                            TEXT("1500") };
+    redis_history_call(h, words, ARRAY_LENGTH(words), on_replicated);
+}
+
+static void taken(struct redis_history *h)
+{
+    loop_timer_stop(&h->claim.timer);
+    h->claim.is_lost = false;
+    if (h->settings.replicas > 0)
+        wait_for_replicas(h);
+    else
+        answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
+}
+
 /* ---- when the answer is lost ---- */
 
 static void on_timer(void *arg)
@@ -61,7 +98,7 @@ static void on_looked_up(void *arg, const struct redis_answer *a)
     if (a->outcome != REDIS_ANSWERED)
         return; /* the link is lost again: on_link, or the timer */
     if (redis_value_is(word, "taken"))
-        answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
+        taken(h); /* WAIT counts from the last command of its connection: this one */
     else if (redis_value_is(word, "refused"))
         answer(h, AUTHORITY_AWAY,
                TEXT_OF("The connection to Redis was lost; the change was not made."));
@@ -128,39 +165,6 @@ static void refused(struct redis_history *h, const struct redis_answer *a)
                        "room."));
     else
         answer(h, AUTHORITY_AWAY, a->reason);
-}
-
-static void on_replicated(void *arg, const struct redis_answer *a)
-{
-    struct redis_history *h = arg;
-    if (!redis_history_claim_is_open(h))
-        return;
-    if (a->outcome == REDIS_ANSWERED && redis_value_integer(a->value) >= h->settings.replicas) {
-        answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
-        return;
-    }
-    char sentence[160];
-    snprintf(sentence, sizeof(sentence),
-             "Redis has made the change, but fewer than %lld replicas (state.redis.replicas) have "
-             "confirmed it: a fail-over may lose it.",
-             (long long)h->settings.replicas);
-    answer(h, AUTHORITY_UNKNOWN, text_of(sentence));
-}
-
-static void wait_for_replicas(struct redis_history *h)
-{
-    char count[TEXT_NUMBER_SIZE];
-    struct text words[] = { TEXT("WAIT"), text_print_u64((uint64_t)h->settings.replicas, count),
-                            TEXT("1500") };
-    redis_history_call(h, words, ARRAY_LENGTH(words), on_replicated);
-}
-
-static void taken(struct redis_history *h)
-{
-    if (h->settings.replicas > 0)
-        wait_for_replicas(h);
-    else
-        answer(h, AUTHORITY_TAKEN, TEXT_EMPTY);
 }
 
 /* What was sent for the try before has gone. */

@@ -446,7 +446,7 @@ static void on_ready(void *arg)
     const struct redis_access *access = l->settings.access;
     l->is_greeting = true;
     l->greeted_us = now_us();
-    redis_greeting_start(&l->greeting, l->wire, access->config, access->secrets->server.password,
+    redis_greeting_start(&l->greeting, l->wire, access->config, &access->secrets->server,
                          access->key);
 }
 
@@ -507,7 +507,6 @@ static const struct redis_wire_handlers handlers = { on_ready, on_reply, on_end 
 static void connect_to(struct redis_link *l, const struct redis_server *server)
 {
     const struct redis_access *access = l->settings.access;
-    const struct node_redis_tls *tls = access->config->tls;
     l->server = *server;
     l->state = CONNECTING;
     loop_timer_stop(&l->retry);
@@ -519,7 +518,7 @@ static void connect_to(struct redis_link *l, const struct redis_server *server)
             .server = text_of(l->server.name),
             .at = &l->server.at,
             .tls = access->secrets->server.tls,
-            .server_name = tls == NULL ? TEXT_EMPTY : tls->server_name,
+            .server_name = text_of(access->secrets->server.server_name),
             .reply_max = l->settings.use == REDIS_LIMITS ? LEASE_MAX : REPLY_MAX,
         },
         &handlers, l);

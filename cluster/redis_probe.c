@@ -47,7 +47,7 @@ static void on_ready(void *arg)
     struct redis_probe *p = arg;
     const struct redis_access *access = p->access;
     p->is_greeting = true;
-    redis_greeting_start(&p->greeting, p->wire, access->config, access->secrets->server.password,
+    redis_greeting_start(&p->greeting, p->wire, access->config, &access->secrets->server,
                          access->key);
 }
 
@@ -89,7 +89,6 @@ static const struct redis_wire_handlers handlers = { on_ready, on_reply, on_end 
 struct redis_probe *redis_probe_start(const struct redis_access *access, struct text server,
                                       uint64_t timeout_ms, redis_probe_fn *done, void *arg)
 {
-    const struct node_redis_tls *tls = access->config->tls;
     struct redis_probe *p = mem_new(sizeof(*p));
     p->access = access;
     p->done = done;
@@ -102,7 +101,7 @@ struct redis_probe *redis_probe_start(const struct redis_access *access, struct 
             .resolve = access->resolve,
             .server = server,
             .tls = access->secrets->server.tls,
-            .server_name = tls == NULL ? TEXT_EMPTY : tls->server_name,
+            .server_name = text_of(access->secrets->server.server_name),
             .reply_max = REPLY_MAX,
         },
         &handlers, p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * redis_secrets.c - password files and certificates, read once and again at SIGHUP.
+ * redis_secrets.c - users, password files and certificates, read once and again at SIGHUP.
  *
  * A password is the first line of its file. The memory it was read into is wiped.
  */
@@ -91,6 +91,18 @@ static struct tls_client *read_tls(const struct node_redis_tls *config, const ch
     return tls_client_new(&options, (struct place){ .path = where }, ps);
 }
 
+static char *copy(struct text text)
+{
+    return mem_copy_text(text.at, text.length);
+}
+
+static void read_login(struct redis_login *login, struct text user,
+                       const struct node_redis_tls *tls)
+{
+    login->user = copy(user);
+    login->server_name = copy(tls == NULL ? TEXT_EMPTY : tls->server_name);
+}
+
 struct redis_secrets *redis_secrets_read(const struct node_redis *config, struct problems *ps)
 {
     const struct node_sentinel *sentinel = config->sentinel;
@@ -98,9 +110,11 @@ struct redis_secrets *redis_secrets_read(const struct node_redis *config, struct
     struct redis_secrets *s = mem_new(sizeof(*s));
 
     atomic_init(&s->count, 1);
+    read_login(&s->server, config->user, config->tls);
     s->server.password = read_password(config->password_file, "state.redis.password_file", ps);
     s->server.tls = read_tls(config->tls, "state.redis.tls", ps);
     if (sentinel != NULL) {
+        read_login(&s->sentinel, sentinel->user, sentinel->tls);
         s->sentinel.password =
             read_password(sentinel->password_file, "state.redis.sentinel.password_file", ps);
         s->sentinel.tls = read_tls(sentinel->tls, "state.redis.sentinel.tls", ps);
@@ -121,6 +135,8 @@ static void fini_login(struct redis_login *login)
     if (login->password != NULL)
         explicit_bzero(login->password, strlen(login->password));
     MEM_FREE(&login->password);
+    MEM_FREE(&login->user);
+    MEM_FREE(&login->server_name);
     tls_client_unref(&login->tls);
 }
 

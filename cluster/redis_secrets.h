@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * redis_secrets.h - what the files that state.redis names hold: passwords, and certificates as TLS
- * contexts. Never printed or logged.
+ * redis_secrets.h - who we are to Redis and whom we believe: users, and what the files that
+ * state.redis names hold: passwords, and certificates as TLS contexts. Never printed or logged.
  *
  * Lifetime: counted (atomic), never modified. Made by control, dropped for the last time by
  * control.
@@ -17,8 +17,10 @@
 struct tls_client;
 
 struct redis_login {
+    char *user;             /* "": the default one */
     char *password;         /* NULL: none */
     struct tls_client *tls; /* NULL: plain */
+    char *server_name;      /* looked for in the certificate; "": the host */
 };
 
 struct redis_secrets {

@@ -29,13 +29,12 @@ struct redis_sentinel {
 struct redis_wire *redis_sentinel_open(const struct redis_access *access, struct text sentinel,
                                        const struct redis_wire_handlers *handlers, void *arg)
 {
-    const struct node_redis_tls *tls = access->config->sentinel->tls;
     struct redis_wire_options options = {
         .loop = access->loop,
         .resolve = access->resolve,
         .server = sentinel,
         .tls = access->secrets->sentinel.tls,
-        .server_name = tls == NULL ? TEXT_EMPTY : tls->server_name,
+        .server_name = text_of(access->secrets->sentinel.server_name),
         .reply_max = REPLY_MAX,
     };
     return redis_wire_open(&options, handlers, arg);
@@ -43,12 +42,7 @@ struct redis_wire *redis_sentinel_open(const struct redis_access *access, struct
 
 bool redis_sentinel_login(const struct redis_access *access, struct redis_wire *w)
 {
-    struct text user = access->config->sentinel->user;
-    const char *password = access->secrets->sentinel.password;
-    if (user.length == 0 && password == NULL)
-        return false;
-    redis_greeting_send_auth(w, user, password);
-    return true;
+    return redis_greeting_send_auth(w, &access->secrets->sentinel);
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */

@@ -128,14 +128,16 @@ static const struct schema admin_schema = {
 /* ---- state ---- */
 
 static const struct field redis_tls_fields[] = {
-    FIELD_PATH(struct node_redis_tls, ca,
+    FIELD_PATH(struct node_redis_tls, ca, .flags = FIELD_LIVE,
                .summary = "File of the authorities that are trusted; the system's when not set.",
                .example = "\"/etc/gatewayd/redis-ca.pem\""),
-    FIELD_PATH(struct node_redis_tls, cert, .summary = "File of the node's own certificate.",
+    FIELD_PATH(struct node_redis_tls, cert, .flags = FIELD_LIVE,
+               .summary = "File of the node's own certificate.",
                .example = "\"/etc/gatewayd/redis.pem\""),
-    FIELD_PATH(struct node_redis_tls, key, .summary = "File of the key of `cert`.",
-               .example = "\"/etc/gatewayd/redis.key\""),
-    FIELD_TEXT(struct node_redis_tls, server_name, .check = grammar_check_host_port,
+    FIELD_PATH(struct node_redis_tls, key, .flags = FIELD_LIVE,
+               .summary = "File of the key of `cert`.", .example = "\"/etc/gatewayd/redis.key\""),
+    FIELD_TEXT(struct node_redis_tls, server_name, .flags = FIELD_LIVE,
+               .check = grammar_check_host_port,
                .summary = "Name looked for in the server's certificate; its address when not set.",
                .example = "\"redis.internal\""),
 };
@@ -152,13 +154,13 @@ static const struct schema redis_tls_schema = {
 static const struct field sentinel_fields[] = {
     FIELD_TEXT(struct node_sentinel, master, .flags = FIELD_REQUIRED,
                .summary = "Name of the master in the sentinels.", .example = "\"mymaster\""),
-    FIELD_TEXT(struct node_sentinel, user, .summary = "User at the sentinels.",
+    FIELD_TEXT(struct node_sentinel, user, .flags = FIELD_LIVE, .summary = "User at the sentinels.",
                .example = "\"gatewayd\""),
-    FIELD_PATH(struct node_sentinel, password_file,
+    FIELD_PATH(struct node_sentinel, password_file, .flags = FIELD_LIVE,
                .summary = "File whose first line is the password at the sentinels.",
                .example = "\"/etc/gatewayd/sentinel.password\""),
     FIELD_OPTIONAL(struct node_sentinel, tls, struct node_redis_tls, &redis_tls_schema,
-                   .summary = "TLS to the sentinels; plain when not set.",
+                   .flags = FIELD_LIVE, .summary = "TLS to the sentinels; plain when not set.",
                    .example = "{\"ca\": \"/etc/gatewayd/redis-ca.pem\"}"),
 };
 
@@ -179,14 +181,15 @@ static const struct field redis_fields[] = {
     FIELD_OPTIONAL(struct node_redis, sentinel, struct node_sentinel, &sentinel_schema,
                    .summary = "Ask sentinels for the master.",
                    .example = "{\"master\": \"mymaster\"}"),
-    FIELD_TEXT(struct node_redis, user, .summary = "ACL user.", .example = "\"gatewayd\""),
-    FIELD_PATH(struct node_redis, password_file,
+    FIELD_TEXT(struct node_redis, user, .flags = FIELD_LIVE, .summary = "ACL user.",
+               .example = "\"gatewayd\""),
+    FIELD_PATH(struct node_redis, password_file, .flags = FIELD_LIVE,
                .summary = "File whose first line is the password.",
                .example = "\"/etc/gatewayd/redis.password\""),
     FIELD_INT(struct node_redis, db, .initial = "0", .minimum = 0, .maximum = 65535,
               .summary = "Number of the database.", .example = "0"),
     FIELD_OPTIONAL(struct node_redis, tls, struct node_redis_tls, &redis_tls_schema,
-                   .summary = "TLS to the servers; plain when not set.",
+                   .flags = FIELD_LIVE, .summary = "TLS to the servers; plain when not set.",
                    .example = "{\"ca\": \"/etc/gatewayd/redis-ca.pem\"}"),
     FIELD_TEXT(struct node_redis, prefix, .initial = "gatewayd", .check = grammar_check_name,
                .summary = "What all keys begin with; nodes of one cluster have the same.",
@@ -254,7 +257,7 @@ static const struct field cluster_fields[] = {
                .summary = "File of the secret by which nodes know each other. Never sent: "
                           "requests are signed with it.",
                .example = "\"/etc/gatewayd/cluster.secret\""),
-    FIELD_PATH(struct node_cluster, ca,
+    FIELD_PATH(struct node_cluster, ca, .flags = FIELD_LIVE,
                .summary = "File of the authorities of the other nodes' admin certificates; the "
                           "system's when not set.",
                .example = "\"/etc/gatewayd/tls/cluster-ca.pem\""),

@@ -15,7 +15,7 @@ def address_of(redis):
 
 
 class Cluster:
-    """Nodes gw-a, gw-b, … `redis` is "host:port", a RedisServer, or a list of either;
+    """Nodes gw-a, gw-b, … `redis` is "host:port", a RedisServer, a list of either, or a SentinelSet;
     `redis_settings` go into state.redis, `cluster_settings` into cluster, the rest into each node's
     configuration. Nothing is started."""
 
@@ -25,8 +25,9 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         servers = redis if isinstance(redis, list) else [redis]
         known = servers[0].state() if hasattr(servers[0], "state") else {}
-        self.redis_settings = {**known, "servers": [address_of(s) for s in servers],
-                               **(redis_settings or {})}
+        if "servers" not in known or len(servers) > 1:
+            known["servers"] = [address_of(s) for s in servers]
+        self.redis_settings = {**known, **(redis_settings or {})}
         self.cluster_settings = dict(cluster_settings or {})
         if secret:
             path = self.folder / "cluster.secret"

@@ -59,6 +59,7 @@ class Node:
         self.address = ("127.0.0.1", self.port)
         self.process = None
         self.environment = {}  # beside this process's own
+        self.admin_tls = None  # a context, where the admin API speaks TLS
         self.log_path = self.folder / "log"
         self.access_path = self.folder / "access.log"
         self.config = {
@@ -187,7 +188,8 @@ class Node:
         return self.request("GET", path, headers, **options)
 
     def admin_connection(self, timeout=20.0):
-        return AdminConnection(("127.0.0.1", self.admin_port), timeout * SLOWNESS)
+        return AdminConnection(("127.0.0.1", self.admin_port), timeout * SLOWNESS,
+                               tls=self.admin_tls, server_name="127.0.0.1")
 
     def admin(self, method, path, body=None, token="admin", headers=(), timeout=20.0):
         """Calls the admin API on a connection of its own; a body that is not bytes goes as JSON."""

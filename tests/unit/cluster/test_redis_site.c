@@ -70,11 +70,11 @@ static void a_wrong_password_is_refused_and_never_told(void **state)
     /* SIGHUP: the file is read again. */
     redis_story_write_password(&s, "other");
     problems_init(&ps);
-    redis_reload(s.redis, &ps);
+    redis_reload(s.redis, NULL, &ps);
     assert_true(problems_is_empty(&ps));
     redis_story_expect_up(&s, REDIS_CALLS, true);
     redis_story_write_password(&s, "");
-    redis_reload(s.redis, &ps);
+    redis_reload(s.redis, NULL, &ps);
     assert_int_equal(ps.count, 1);
     problems_fini(&ps);
     assert_true(redis_link_is_up(redis_link_of(s.redis, REDIS_CALLS)));

@@ -98,7 +98,7 @@ static void links_live_on_the_thread_while_control_reloads_and_stops_them(void *
     store_thread_start(c.story.thread);
     problems_init(&ps);
     while (!atomic_load(&c.is_over)) {
-        redis_reload(c.story.redis, &ps);
+        redis_reload(c.story.redis, NULL, &ps);
         loop_run_once(c.story.control, false);
         struct timespec pause = { .tv_nsec = 2000000 };
         nanosleep(&pause, NULL);
