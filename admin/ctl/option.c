@@ -60,6 +60,8 @@ const struct option_row option_rows[OPTION_IDS] = {
     [OPTION_ALL] = { "all", 0, NULL,
                      "All of it: the help of every verb, the status of every node." },
     [OPTION_MAN] = { "man", 0, NULL, "The same as a manual page." },
+    [OPTION_NODE] = { "node", 0, "NAME", "For this node only; else for all of them." },
+    [OPTION_OUT] = { "out", 0, "FOLDER", "Writes files there instead of printing." },
 };
 
 const uint64_t option_common = OPTION_BIT(SERVER) | OPTION_BIT(TOKEN_FILE) | OPTION_BIT(CACERT) |

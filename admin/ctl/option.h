@@ -50,6 +50,8 @@ enum option_id {
     OPTION_AFTER,
     OPTION_ALL,
     OPTION_MAN,
+    OPTION_NODE,
+    OPTION_OUT,
     OPTION_IDS
 };
 

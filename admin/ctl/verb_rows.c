@@ -475,6 +475,34 @@ const struct verb verb_rows[] = {
         .summary = "Starts the binary on disk in place of the running one; no connection is lost.",
         .examples = { { "gatewayctl upgrade", "after a new package was installed" } },
     },
+    {
+        .name = "ha config",
+        .arguments = "[FILE]",
+        .least = 0,
+        .most = 1,
+        .takes = { VERB_ARGUMENT_FILE },
+        .options = OPTION_BIT(NODE) | OPTION_BIT(OUT),
+        .group = VERB_GROUP_NODE,
+        .run = verb_ha_config,
+        .summary = "Makes keepalived's configuration for nodes that hold virtual addresses.",
+        .details =
+            "FILE, libconfig or JSON, names the nodes and the addresses; without it a few "
+            "questions are asked on the terminal. No gateway is asked.\n\n"
+            "nodes = ( { name = \"gw-a\"; interface = \"eth0\"; ipv4 = \"10.0.0.11\"; }, … ); "
+            "addresses = ( { name = \"a\"; address = \"10.0.0.100/24\"; home = \"gw-a\"; }, … "
+            ");\n\n"
+            "An address for each node and all of them work; one alone and the others wait. IPv6 "
+            "addresses are further ones, and each node then has an ipv6 too. All else is optional: "
+            "router_id (the first VRRP number, 51), of the site or of an address; user (gatewayd); "
+            "folder (/run/gatewayd-ha); programs (/usr/libexec/gatewayd); realtime (true).\n\n"
+            "For each node two files are made: keepalived.conf and ha.addresses. With --out they "
+            "are written, each node's into a folder of its own unless --node says one; else "
+            "printed. The runbook is ha/README.md.",
+        .examples = { { "gatewayctl ha config --out pair", "asks, and writes pair/gw-a/… and "
+                                                           "pair/gw-b/…" },
+                      { "gatewayctl ha config ha.conf --node gw-a | less",
+                        "what gw-a would get" } },
+    },
     /* ---- gatewayctl itself ---- */
     {
         .name = "help",

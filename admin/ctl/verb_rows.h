@@ -57,6 +57,9 @@ verb_fn verb_drain;
 verb_fn verb_undrain;
 verb_fn verb_upgrade;
 
+/* verb_ha.c */
+verb_fn verb_ha_config;
+
 /* verb_self.c */
 verb_fn verb_help;
 verb_fn verb_completion;
