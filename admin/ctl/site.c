@@ -132,7 +132,7 @@ static const struct field node_fields[] = {
 };
 
 static const struct schema node_schema_of_site = {
-    .name = "site_node",
+    .name = "node",
     .summary = "A machine with gatewayd and keepalived.",
     .fields = node_fields,
     .count = ARRAY_LENGTH(node_fields),
@@ -154,7 +154,7 @@ static const struct field address_fields[] = {
 };
 
 static const struct schema address_schema = {
-    .name = "site_address",
+    .name = "address",
     .summary = "An address that clients use, held by one node at a time.",
     .fields = address_fields,
     .count = ARRAY_LENGTH(address_fields),

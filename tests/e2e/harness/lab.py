@@ -109,10 +109,10 @@ class Space:
         run("ip", "netns", "add", self.space)
         run("ip", "netns", "exec", self.space, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
             "net.ipv6.conf.all.accept_dad=0", "net.ipv4.ip_unprivileged_port_start=0")
-        run("ip", "-n", switch, "link", "add", self.name, "type", "veth", "peer", "name", "eth0",
+        run("ip", "-n", switch, "link", "add", "name", self.name, "type", "veth", "peer", "name", "eth0",
             "netns", self.space)
         run("ip", "-n", switch, "-batch", "-",
-            stdin=f"link set {self.name} master br0\nlink set {self.name} up\n")
+            stdin=f"link set dev {self.name} master br0\nlink set dev {self.name} up\n")
         run("ip", "-n", self.space, "-batch", "-",
             stdin=f"link set lo up\nlink set eth0 up\naddress add {self.ipv4}/24 dev eth0\n"
                   f"address add {self.ipv6}/64 dev eth0 nodad\n")
@@ -152,7 +152,7 @@ class Space:
 
     def link(self, is_up):
         """Its port of the switch."""
-        run("ip", "-n", self.lab.switch, "link", "set", self.name, "up" if is_up else "down")
+        run("ip", "-n", self.lab.switch, "link", "set", "dev", self.name, "up" if is_up else "down")
 
 
 class Node(Space):
@@ -400,7 +400,7 @@ class Lab:
         for name in PROGRAMS:
             shutil.copy(self.build / name, programs / name)
         for name in ("ha-notify", "ha-addresses"):
-            shutil.copy(ROOT / "ha" / name, programs / name)
+            shutil.copy(ROOT / "ha" / f"{name}.sh", programs / name)
         run("gcc", "-O2", "-o", programs / "steady", ROOT / "tests/e2e/harness/steady.c")
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         (self.folder / "tokens").write_text(f"lab admin {digest}\n")
@@ -525,7 +525,7 @@ Then, in any order:
     ctl b drain; sleep 5; on_a ip -br address show dev eth0; ctl b undrain
 
   5. The cable of node a is pulled, and put back:
-    ip -n {name}-switch link set a down; sleep 1; client curl -s http://{first}/hello; ip -n {name}-switch link set a up
+    ip -n {name}-switch link set dev a down; sleep 1; client curl -s http://{first}/hello; ip -n {name}-switch link set dev a up
 
 What the programs say is in {folder}/a/*.log and {folder}/b/*.log. `make cluster-down` removes all of it.
 """
