@@ -307,7 +307,7 @@ PREFIX ?= /usr
 LIBEXECDIR ?= $(PREFIX)/libexec
 SYSCONFDIR ?= /etc
 
-.PHONY: run cluster-demo bench install install-system install-ha deb rpm
+.PHONY: run cluster-demo cluster cluster-down bench install install-system install-ha deb rpm
 run: ## on a fresh machine: install what is needed, build, start a node with two demo services
 	@tests/deps run
 	+@$(MAKE) --no-print-directory all
@@ -317,6 +317,14 @@ cluster-demo: ## the same with two nodes that share a Redis
 	@tests/deps cluster
 	+@$(MAKE) --no-print-directory all
 	@packaging/demo/cluster.sh $(BUILD)
+
+cluster: ## two nodes, Redis, keepalived and a client in network namespaces, left running (root)
+	@tests/deps ha
+	+@$(MAKE) --no-print-directory all
+	@cd tests/e2e && $(PYTHON) -B -m harness.lab up $(abspath $(BUILD))
+
+cluster-down: ## removes all of it
+	@cd tests/e2e && $(PYTHON) -B -m harness.lab down $(abspath $(BUILD))
 
 bench: ## CPU per request beside nginx and HAProxy, on the same work
 	@tests/deps bench

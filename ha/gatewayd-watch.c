@@ -10,7 +10,7 @@
  *
  *   gatewayd-watch [-a FILE] [-d FOLDER] [-k PIDFILE]...   watches
  *   gatewayd-watch --fault [-a FILE] [-d FOLDER]           writes the fault of every address
- *   gatewayd-watch --check [-d FOLDER]                     is the node ready? exits 0 or 1
+ *   gatewayd-watch --check [-d FOLDER]                     is gatewayd in service? exits 0 or 1
  *
  * It needs no privileges: its user must be allowed to write the track files. One thread, no memory
  * is allocated after the start, no name is looked up.
@@ -491,22 +491,42 @@ static int write_fault(void)
     return 0;
 }
 
+/* Lines "NAME WEIGHT": does one of them not say that gatewayd is at fault? */
+static bool has_service(const char *lines)
+{
+    const char *line = strstr(lines, "\r\n\r\n");
+
+    for (line = line == NULL ? "" : line + 4; *line != '\0';) {
+        const char *end = strchrnul(line, '\n');
+        const char *weight = memchr(line, ' ', (size_t)(end - line));
+
+        if (weight != NULL && strncmp(weight, " -254", 5) != 0)
+            return true;
+        line = *end == '\0' ? end : end + 1;
+    }
+    return false;
+}
+
+/* The backstop. A node that drains is not ready and holds its addresses all the same, until the
+ * drain moves them: what counts is an answer in time that is no fault. */
 static int check(void)
 {
-    static const char request[] =
-        "GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
+    static const char request[] = "GET /ha HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
     struct timeval limit = { .tv_usec = CHECK_MS * 1000 };
-    char answer[64] = "";
+    static char answer[ANSWER_MOST];
+    size_t filled = 0;
     int fd = open_unix("probe.sock", 0);
 
     if (fd < 0)
         return 1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     ssize_t n = send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
-    if (n > 0)
-        n = recv(fd, answer, sizeof(answer) - 1, 0);
+    while (n > 0 && filled < sizeof(answer) - 1) {
+        n = recv(fd, answer + filled, sizeof(answer) - 1 - filled, 0);
+        filled += n > 0 ? (size_t)n : 0;
+    }
     close(fd);
-    return n > 0 && strncmp(answer, "HTTP/1.1 200 ", 13) == 0 ? 0 : 1;
+    return n == 0 && strncmp(answer, "HTTP/1.1 200 ", 13) == 0 && has_service(answer) ? 0 : 1;
 }
 
 static _Noreturn void refuse_usage(void)
@@ -518,7 +538,7 @@ static _Noreturn void refuse_usage(void)
           "              " SITE_FILE_FOLDER ")\n"
           "  -k PIDFILE  a file with the number of a process of keepalived; up to 4\n"
           "  --fault     write the fault into every track file, and exit\n"
-          "  --check     exit 0 if the node is ready, else 1\n",
+          "  --check     exit 0 if gatewayd is in service (draining or not), else 1\n",
           stderr);
     exit(2);
 }
