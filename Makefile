@@ -304,7 +304,6 @@ bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
 ## ---- running and installing --------------------------------------------------------------------
 
 PREFIX ?= /usr
-LIBEXECDIR ?= $(PREFIX)/libexec
 SYSCONFDIR ?= /etc
 
 .PHONY: run cluster-demo cluster cluster-down bench install install-system install-ha deb rpm
@@ -339,8 +338,6 @@ install: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: both 
 	    $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(COMPLETIONS) $(DOC)
 	install -m 0755 $(INSTALLED)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
 	install -m 0755 $(INSTALLED)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
-	install -d $(DESTDIR)$(LIBEXECDIR)/gatewayd
-	install -m 0755 $(patsubst $(BUILD)/%,$(INSTALLED)/%,$(HA_PROGRAMS)) $(DESTDIR)$(LIBEXECDIR)/gatewayd
 	umask 022; $(INSTALLED)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
 	umask 022; $(INSTALLED)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
 	install -m 0644 gatewayd/gatewayd.8 $(MAN)/man8/gatewayd.8
@@ -363,9 +360,8 @@ install-system: ## into DESTDIR: unit, user, folders, log rotation, default conf
 	install -m 0644 packaging/examples/* cluster/redis.acl $(DOC)/examples
 
 HA_DOC := $(DESTDIR)$(PREFIX)/share/doc/gatewayd-ha
-HA_PROGRAMS := $(patsubst %,$(INSTALLED)/%,$(filter gatewayd-watch gatewayd-hold,$(notdir $(PROGRAMS))))
 install-ha: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: what keeps virtual addresses (ha/)
-	packaging/install-ha $(DESTDIR)$(PREFIX) $(HA_DOC) $(HA_PROGRAMS)
+	packaging/install-ha $(DESTDIR)$(PREFIX) $(HA_DOC) $(patsubst $(BUILD)/%,$(INSTALLED)/%,$(HA_PROGRAMS))
 
 deb: ## gatewayd and gatewayd-ha for the Debian or Ubuntu it runs on, into build/packages/
 	@packaging/build-deb $(VERSION)
