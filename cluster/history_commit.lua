@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The next entries of the history: all of them, or none.
--- KEYS: head, log, refused:ID of the first, then the body of each (used where it has parts).
+-- KEYS: head, log, refused:ID of the first, ids, then the body of each (used where it has parts).
 -- ARGV: not-after, cluster, revision and id of the entry before, token for a turn and how long one
 --       lasts at most (ms), then of each entry:
 --       id, time, author, summary, parts (0: the items are here), items
+local IDS = 65536 -- history_ids.lua
 local time = redis.call('TIME')
 if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) or redis.call('EXISTS', KEYS[3]) == 1 then
     return { 'late' }
@@ -26,13 +27,13 @@ end
 local count = (#ARGV - 6) / 6
 for i = 1, count do
     local parts = tonumber(ARGV[6 * i + 5])
-    if parts > 0 and redis.call('HLEN', KEYS[3 + i]) ~= parts then
+    if parts > 0 and redis.call('HLEN', KEYS[4 + i]) ~= parts then
         return { 'unstaged' }
     end
 end
 if not head[1] then
     -- What is left of a history whose head was removed.
-    redis.call('UNLINK', KEYS[2])
+    redis.call('UNLINK', KEYS[2], KEYS[4])
 end
 for i = 1, count do
     local at = 6 * i + 1
@@ -40,8 +41,9 @@ for i = 1, count do
     redis.call('XADD', KEYS[2], string.format('%d-0', revision), 'id', ARGV[at], 'prev', prev,
         'time', ARGV[at + 1], 'author', ARGV[at + 2], 'summary', ARGV[at + 3],
         'parts', ARGV[at + 4], 'items', ARGV[at + 5])
+    redis.call('SETRANGE', KEYS[4], revision % IDS * 16, ARGV[at])
     if tonumber(ARGV[at + 4]) > 0 then
-        redis.call('PERSIST', KEYS[3 + i])
+        redis.call('PERSIST', KEYS[4 + i])
     end
     prev = ARGV[at]
 end

@@ -2,8 +2,9 @@
 -- Puts an uploaded state in its place: if there is still no head, or it is still the one for which
 -- the state was made. Revocations are not replaced: what any node knows of is added to them.
 -- KEYS: head, log, resources, consumers, keys, revoked, lock,
---       then as staged: log, resources, consumers, keys
+--       then as staged: log, resources, consumers, keys; ids
 -- ARGV: not-after, token, cluster, revision, id, tag of the configuration, "head" if there is one
+local IDS = 65536 -- history_ids.lua
 local time = redis.call('TIME')
 if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) then
     return { 'late' }
@@ -24,6 +25,10 @@ for i = has_head and 3 or 2, 5 do
         redis.call('RENAME', KEYS[i + 6], KEYS[i])
         redis.call('PERSIST', KEYS[i])
     end
+end
+if not has_head then
+    redis.call('UNLINK', KEYS[12])
+    redis.call('SETRANGE', KEYS[12], ARGV[4] % IDS * 16, ARGV[5])
 end
 local count = 0
 for i = 3, 6 do

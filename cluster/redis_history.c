@@ -235,6 +235,8 @@ void redis_history_start(struct redis_history *h)
 {
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
+    h->tail = redis_history_tail_new(h);
+    redis_history_tail_load(h->tail);
 }
 
 void redis_history_stop(struct redis_history *h)
@@ -245,6 +247,7 @@ void redis_history_stop(struct redis_history *h)
     redis_history_beat_stop(h);
     redis_history_tidy_stop(h);
     redis_history_follow_stop(h);
+    redis_history_tail_stop(h->tail);
     redis_courier_close(h->courier);
 }
 

@@ -5,6 +5,7 @@
  * error. And folding: entries are brought into the state a little at a time.
  */
 #include "cluster/redis_history_private.h"
+#include "cluster/redis_history_tail.h"
 #include "cluster/state_dir.h"
 #include "gatewayd/core/log.h"
 
@@ -156,6 +157,8 @@ static void on_timer(void *arg)
     if (h->phase != HISTORY_READY || h->is_beating)
         return;
     state_dir_set_fresh(h->settings.dir);
+    if (h->tail != NULL)
+        redis_history_tail_go_on(h->tail);
     h->is_beating = true;
     h->beat_at = h->follow.at.revision;
     h->beat_id = h->follow.at.id;

@@ -15,6 +15,7 @@
 
 #define STAGED_MS      "120000"
 #define REFUSED_MS     "60000"
+#define KEYS_BEFORE    4 /* of a commit, before those of its entries */
 #define BEFORE_WORDS   6 /* of a commit's arguments, before those of its entries */
 #define WORDS_OF_ENTRY 6
 
@@ -235,12 +236,13 @@ static void commit(struct redis_history *h)
     char number[TEXT_NUMBER_SIZE];
     struct arena arena;
     arena_init(&arena, SIZE_MAX);
-    size_t keys = 3 + claim->count;
+    size_t keys = KEYS_BEFORE + claim->count;
     size_t count = keys + BEFORE_WORDS + WORDS_OF_ENTRY * claim->count;
     struct text *words = arena_zalloc(&arena, count * sizeof(*words));
     words[0] = redis_history_key(h, &arena, "head");
     words[1] = redis_history_key(h, &arena, "log");
     words[2] = redis_history_key_of(h, &arena, "refused", &first->id);
+    words[3] = redis_history_key(h, &arena, "ids");
     struct text *arguments = words + keys;
     arguments[1] = redis_history_id(&h->cluster);
     arguments[2] = arena_copy(&arena, text_print_u64(first->revision - 1, number));
@@ -248,7 +250,8 @@ static void commit(struct redis_history *h)
     arguments[4] = text_of(h->turn.token);
     arguments[5] = TEXT_OF(REDIS_HISTORY_TURN_MS);
     for (size_t i = 0; i < claim->count; i++) {
-        words[3 + i] = redis_history_key_of(h, &arena, "body", &claim->entries[i].head->id);
+        words[KEYS_BEFORE + i] =
+            redis_history_key_of(h, &arena, "body", &claim->entries[i].head->id);
         add_entry(&claim->entries[i], &arena, arguments + BEFORE_WORDS + WORDS_OF_ENTRY * i);
     }
     int64_t left = now >= claim->due_ms ? 1 : (int64_t)(claim->due_ms - now);

@@ -81,12 +81,11 @@ static void on_next(void *arg, const struct redis_answer *a)
         a->value->count == 0 ? NULL
                              : redis_history_follow_parse(redis_value_at(a->value, 0), &parts);
     bool is_next = in != NULL && entry_id_equals(&in->head.prev, &at.id);
-    bool is_trimmed = in == NULL;
     store_embedded_incoming_free(&in);
     if (is_next)
         stand(h, &at);
     else
-        redis_history_merge_start(h, &h->head_at, is_trimmed);
+        redis_history_merge_start(h, &h->head_at);
 }
 
 /* The history has gone on without this node: does what comes next follow what is here? */
@@ -148,7 +147,7 @@ static void decide(struct redis_history *h, const struct history_head *head)
     else if (head->at.revision > at.revision)
         behind(h);
     else if (store_embedded_knows(store, head->at.revision, &head->at.id) != STORE_EMBEDDED_KNOWN)
-        redis_history_merge_start(h, &head->at, false);
+        redis_history_merge_start(h, &head->at);
     else if (head->at.revision < at.revision)
         redis_history_push_start(h, &head->at);
     else if (!head->is_whole)

@@ -4,7 +4,8 @@
  *
  *     the last entry in common ─▶ what came after it here ─▶ full read ─▶ what can be put back
  *
- * What this node alone had is its *tail*. Revocations stay and are told by whoever tells those that
+ * Ids are known for longer than entries are kept. What this node alone had is its *tail*.
+ * Revocations stay and are told by whoever tells those that
  * are unshared. The rest is in redis_history_tail.c.
  */
 #include "cluster/redis_history_private.h"
@@ -30,16 +31,29 @@ static void read_all(struct redis_history *h)
 
 /* ---- the tail ---- */
 
-static void on_fetched(void *arg, struct list *entries)
+static void on_kept(void *arg)
 {
     struct redis_history *h = arg;
     h->is_looking = false;
+    if (h->phase == HISTORY_LOOKING && !h->is_stopping)
+        read_all(h);
+}
+
+static void on_fetched(void *arg, struct list *entries)
+{
+    struct redis_history *h = arg;
+    struct history_merge *m = &h->merge;
+    h->is_looking = false;
     if (h->phase != HISTORY_LOOKING || h->is_stopping)
         return;
-    redis_history_tail_free(&h->tail);
-    if (!list_is_empty(entries))
-        h->tail = redis_history_tail_new(h, entries, h->merge.common != 0);
-    read_all(h);
+    if (redis_history_tail_is_busy(h->tail)) {
+        redis_history_look_again(h, BUSY_MS);
+        return;
+    }
+    redis_history_tail_give_up(&h->tail);
+    h->is_looking = true;
+    h->tail = redis_history_tail_new(h);
+    redis_history_tail_keep(h->tail, entries, m->common, m->is_trimmed, on_kept);
 }
 
 static void fetch_tail(struct redis_history *h, uint64_t from)
@@ -65,10 +79,30 @@ static void fetch_tail(struct redis_history *h, uint64_t from)
 
 /* ---- the last entry in common ---- */
 
+/* `oldest`: the first entry of the log; 0: there is none. */
+static void decide(struct redis_history *h, uint64_t oldest)
+{
+    struct history_merge *m = &h->merge;
+    uint64_t newest = store_revision(store_embedded_port(h->settings.store));
+    m->is_trimmed = m->common == 0 || (m->common < m->head.revision && oldest > m->common + 1);
+    if (m->common != 0 && m->common == newest) {
+        log_info(&log_store, "the shared history was trimmed past this node: all of it is read");
+        read_all(h);
+    } else if (m->common != 0 || m->differs) {
+        fetch_tail(h, m->common + 1);
+    } else {
+        log_warn(&log_store,
+                 "this node was away for so long that nothing says whether it still has "
+                 "something that the shared history lacks: all of it is read");
+        read_all(h);
+    }
+}
+
 static void on_ids(void *arg, const struct redis_answer *a)
 {
     struct redis_history *h = arg;
     struct history_merge *m = &h->merge;
+    bool is_first_known = false;
     h->is_looking = false;
     if (h->phase != HISTORY_LOOKING || h->is_stopping)
         return;
@@ -76,25 +110,23 @@ static void on_ids(void *arg, const struct redis_answer *a)
         redis_history_look_again(h, RETRY_MS);
         return;
     }
-    uint64_t oldest = 0;
-    for (size_t i = 0; i + 1 < a->value->count; i += 2) {
+    for (size_t i = 1; i + 1 < a->value->count; i += 2) {
         struct entry_id id;
         uint64_t revision = (uint64_t)redis_value_integer(&a->value->items[i]);
-        oldest = oldest == 0 ? revision : oldest;
-        if (revision < m->from + IDS_AT_ONCE &&
-            redis_history_parse_id(&a->value->items[i + 1], &id) &&
-            store_embedded_knows(h->settings.store, revision, &id) == STORE_EMBEDDED_KNOWN)
+        if (!redis_history_parse_id(&a->value->items[i + 1], &id))
+            continue;
+        enum store_embedded_knows knows = store_embedded_knows(h->settings.store, revision, &id);
+        is_first_known |= revision == m->from && knows != STORE_EMBEDDED_UNSURE;
+        m->differs |= knows == STORE_EMBEDDED_OTHER;
+        if (knows == STORE_EMBEDDED_KNOWN)
             m->common = revision;
     }
-    if (m->common != 0) {
-        fetch_tail(h, m->common + 1);
-    } else if (m->from > 1 && oldest != 0 && oldest <= m->from) {
+    if (m->common == 0 && m->from > 1 && is_first_known) {
         m->from = m->from > IDS_AT_ONCE ? m->from - IDS_AT_ONCE : 1;
         ask_ids(h);
-    } else {
-        /* Trimmed away, or there never was one. */
-        fetch_tail(h, oldest == 0 ? m->head.revision + 1 : oldest);
+        return;
     }
+    decide(h, (uint64_t)redis_value_integer(redis_value_at(a->value, 0)));
 }
 
 static void ask_ids(struct redis_history *h)
@@ -103,32 +135,25 @@ static void ask_ids(struct redis_history *h)
     char count[TEXT_NUMBER_SIZE];
     struct arena arena;
     arena_init(&arena, SIZE_MAX);
-    struct text words[] = { redis_history_key(h, &arena, "log"),
+    struct text words[] = { redis_history_key(h, &arena, "head"),
+                            redis_history_key(h, &arena, "log"),
+                            redis_history_key(h, &arena, "ids"),
                             text_print_u64(h->merge.from, from),
                             text_print_u64(IDS_AT_ONCE, count) };
     h->is_looking = true;
-    redis_history_run(h, &redis_script_history_ids, words, ARRAY_LENGTH(words), 1, on_ids);
+    redis_history_run(h, &redis_script_history_ids, words, ARRAY_LENGTH(words), 3, on_ids);
     arena_reset(&arena);
 }
 
-void redis_history_merge_start(struct redis_history *h, const struct history_place *head,
-                               bool is_trimmed)
+void redis_history_merge_start(struct redis_history *h, const struct history_place *head)
 {
     if (redis_history_tail_is_busy(h->tail)) {
         redis_history_look_again(h, BUSY_MS);
         return;
     }
-    /* A node that was away for longer than the log goes back has nothing that Redis did not have:
-     * what it did was accepted there. */
-    if (is_trimmed) {
-        log_info(&log_store, "the shared history was trimmed past this node: all of it is read");
-        read_all(h);
-        return;
-    }
     uint64_t newest = store_revision(store_embedded_port(h->settings.store));
     uint64_t to = head->revision < newest ? head->revision : newest;
-    h->merge.head = *head;
-    h->merge.common = 0;
+    h->merge = (struct history_merge){ .head = *head };
     h->merge.from = to >= IDS_AT_ONCE ? to - IDS_AT_ONCE + 1 : 1;
     ask_ids(h);
 }

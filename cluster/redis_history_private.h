@@ -121,6 +121,8 @@ struct history_merge {
     struct history_place head;
     uint64_t from;   /* ids are asked for from here */
     uint64_t common; /* 0: not found */
+    bool differs;    /* an entry with a number that is here too is another one */
+    bool is_trimmed; /* what comes after the common entry is not in the log any more */
 };
 
 struct redis_history_tail;
@@ -235,7 +237,6 @@ void redis_history_upload_start(struct redis_history *h, const struct history_he
 void redis_history_push_start(struct redis_history *h, const struct history_place *from);
 
 /* redis_history_merge.c: two histories that parted; Redis' one counts. Then looks again. */
-void redis_history_merge_start(struct redis_history *h, const struct history_place *head,
-                               bool is_trimmed);
+void redis_history_merge_start(struct redis_history *h, const struct history_place *head);
 
 #endif

@@ -127,6 +127,7 @@ static void place(struct redis_history *h)
         staged(h, &arena, "resources"),
         staged(h, &arena, "consumers"),
         staged(h, &arena, "keys"),
+        redis_history_key(h, &arena, "ids"),
         TEXT_EMPTY,
         token_of(h),
         redis_history_id(&h->cluster),
@@ -135,7 +136,7 @@ static void place(struct redis_history *h)
         text_from((const char *)&tag, sizeof(tag)),
         u->has_head ? TEXT_OF("head") : TEXT_OF("none"),
     };
-    run(h, &redis_script_history_place, words, ARRAY_LENGTH(words), 11, on_placed);
+    run(h, &redis_script_history_place, words, ARRAY_LENGTH(words), 12, on_placed);
     arena_reset(&arena);
 }
 

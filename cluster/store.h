@@ -103,6 +103,7 @@ struct store_key_change {
     uint64_t id; /* ADD: made by the caller (key_id_make) */
     /* ADD only: */
     struct text consumer; /* no such: a problem */
+    uint64_t if_consumer; /* not 0: its tag; STORE_MOVED_ON when it has another one */
     struct digest digest; /* known and active: STORE_EXISTS; revoked: STORE_REVOKED */
     struct text prefix;
     /* ADD and CHANGE: */

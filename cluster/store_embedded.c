@@ -152,6 +152,12 @@ struct resource *store_embedded_find(const struct store_embedded *e, enum resour
     return r == NULL ? NULL : resource_ref(r);
 }
 
+bool store_embedded_find_key(const struct store_embedded *e, const struct digest *digest,
+                             struct credentials_key *key_out)
+{
+    return credentials_get_key_by_digest(e->settings.credentials, digest, key_out);
+}
+
 void store_embedded_look(struct store_embedded *e)
 {
     store_embedded_batch_run(e);

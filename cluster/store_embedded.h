@@ -147,6 +147,9 @@ void store_embedded_replace_finish(struct store_embedded *e, store_embedded_repl
 MUST_USE struct resource *store_embedded_find(const struct store_embedded *e,
                                               enum resource_kind kind, struct text name);
 
+MUST_USE bool store_embedded_find_key(const struct store_embedded *e, const struct digest *digest,
+                                      struct credentials_key *key_out);
+
 /* ---- what is here, for those who have lost it ---- */
 
 /* Entries from … to, of the journal; none: they cannot be had. The list and what is in it belong to

@@ -41,6 +41,12 @@ static enum embedded_step end_with(struct embedded_work *w, enum store_outcome o
     return store_embedded_work_end(w, outcome);
 }
 
+static bool is_still(const struct credentials *c, struct text consumer, uint64_t tag)
+{
+    struct credentials_consumer found;
+    return credentials_get_consumer(c, consumer, &found) && found.stamp == tag;
+}
+
 static enum embedded_step check_added(struct embedded_work *w,
                                       const struct store_key_change *change)
 {
@@ -51,6 +57,8 @@ static enum embedded_step check_added(struct embedded_work *w,
                      TEXT_ARGS(change->consumer));
         return STEP_AGAIN;
     }
+    if (change->if_consumer != 0 && !is_still(c, change->consumer, change->if_consumer))
+        return end_with(w, STORE_MOVED_ON);
     if (credentials_get_key_by_digest(c, &change->digest, &known))
         return end_with(w, known.state == KEY_REVOKED ? STORE_REVOKED : STORE_EXISTS);
     if (change->id == 0 || credentials_get_key(c, change->id, &known))

@@ -84,7 +84,7 @@ bool credentials_is_live(const struct credentials *c, struct key_handle handle, 
 enum credentials_change { CREDENTIALS_SAME, CREDENTIALS_ADDED, CREDENTIALS_CHANGED };
 
 /* `r` is a RESOURCE_CONSUMER; nothing of it is borrowed. `stamp` is 64 bits of the store's own
- * (what it makes ETags and revisions of); it is kept with the consumer unless nothing changed. */
+ * (what it makes ETags and revisions of); it is kept with the consumer. */
 enum credentials_change credentials_put_consumer(struct credentials *c, const struct resource *r,
                                                  uint64_t stamp);
 

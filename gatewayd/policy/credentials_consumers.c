@@ -138,12 +138,12 @@ enum credentials_change credentials_put_consumer(struct credentials *c, const st
     struct consumer_record *consumer = credentials_consumer(c, slot);
     struct words *before = get_profile(consumer);
     struct words *profile = take_profile(c, r);
+    consumer->stamp = stamp; /* the same again may be another change: made anew elsewhere */
     if (profile == before) {
         words_give(&c->words, profile);
         return CREDENTIALS_SAME;
     }
     set_profile(c, consumer, profile);
-    consumer->stamp = stamp;
     if (before != NULL)
         return CREDENTIALS_CHANGED;
     c->consumers_count++;

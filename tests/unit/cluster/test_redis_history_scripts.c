@@ -103,6 +103,7 @@ static void commit(const char *not_after, unsigned before, unsigned prev, unsign
     struct text words[] = { TEXT("{gatewayd}:head"),
                             TEXT("{gatewayd}:log"),
                             hex_key("refused", id),
+                            TEXT("{gatewayd}:ids"),
                             hex_key("body", id),
                             text_of(not_after),
                             TEXT("cluster-cluster-"),
@@ -116,7 +117,7 @@ static void commit(const char *not_after, unsigned before, unsigned prev, unsign
                             TEXT("summary"),
                             text_of(parts),
                             items };
-    run(&redis_script_history_commit, words, ARRAY_LENGTH(words), 4);
+    run(&redis_script_history_commit, words, ARRAY_LENGTH(words), 5);
 }
 
 static void look_up_for(unsigned revision, unsigned id, const char *ms)
