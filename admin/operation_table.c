@@ -26,7 +26,7 @@ const struct operation_parameter_row operation_parameters[] = {
     { OPERATION_WAIT_FOR, "wait", "{type: string, examples: [30s]}",
       "With `after`: waits for one so long, at most 60s; then the list is empty." },
     { OPERATION_ADDRESS, "address", "{type: string}",
-      "A listener's address or name; absent: the whole node." },
+      "A listener's address or name, or a virtual address or its name; absent: the whole node." },
     { OPERATION_NODES, "nodes", "{type: string, enum: [all]}",
       "`all`: an object with `items`, one for each node, and those `unreachable`." },
 };

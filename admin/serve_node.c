@@ -11,6 +11,7 @@
 #include "cluster/cluster.h"
 #include "cluster/members.h"
 #include "cluster/store.h"
+#include "gatewayd/ha.h"
 
 static struct control *control_of(struct call *call)
 {
@@ -77,6 +78,48 @@ static uint64_t applied_revision(const struct control_status *status)
     return is_controls || store_get() == NULL ? status->revision : store_revision(store_get());
 }
 
+static void print_vrrp(const struct ha *ha, struct builder *b)
+{
+    builder_add(b, TEXT_OF(",\"vrrp\":{"));
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        struct ha_status status = ha_get(ha, i);
+        builder_add(b, i == 0 ? TEXT_EMPTY : TEXT_OF(","));
+        builder_add_json(b, status.address->name);
+        builder_addf(b, ":\"%s\"", ha_vrrp_name(status.vrrp));
+    }
+    builder_add_byte(b, '}');
+}
+
+/* The virtual addresses, and what is left of each. */
+static void print_addresses(const struct ha *ha, struct builder *b)
+{
+    if (ha == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        struct ha_status status = ha_get(ha, i);
+        builder_addf(b, "%s{\"name\":", i == 0 ? ",\"addresses\":[" : ",");
+        builder_add_json(b, status.address->name);
+        add_text(b, "address", status.address->text);
+        builder_addf(b, ",\"home\":%s,\"vrrp\":\"%s\"", status.address->is_home ? "true" : "false",
+                     ha_vrrp_name(status.vrrp));
+        if (status.vrrp_since != 0) {
+            add_time(b, "since", status.vrrp_since);
+        }
+        builder_addf(b, ",\"phase\":\"%s\",\"weight\":%d", ha_phase_name(status.phase),
+                     status.weight);
+        add_number(b, "connections", status.connections);
+        add_number(b, "exchanges", status.exchanges);
+        add_number(b, "streams", status.streams);
+        if (!text_is_empty(status.conflict)) {
+            add_text(b, "conflict", status.conflict);
+        }
+        builder_add_byte(b, '}');
+    }
+    builder_add_byte(b, ']');
+    print_vrrp(ha, b);
+}
+
 static void print_status(struct call *call)
 {
     struct builder *b = &call->out;
@@ -96,6 +139,7 @@ static void print_status(struct call *call)
     add_number(b, "exchanges", status.exchanges);
     add_number(b, "streams", status.streams);
     add_number(b, "memory_bytes", status.memory_bytes);
+    print_addresses(control_ha(control_of(call)), b);
     builder_add_byte(b, '}');
 }
 
@@ -254,7 +298,8 @@ void serve_delete_node(struct call *call)
 
 static void reply_no_listener(struct call *call, struct text address)
 {
-    reply_invalid(call, "/address", "There is no listener with the address or name %.*s.",
+    reply_invalid(call, "/address",
+                  "There is no listener and no virtual address with the address or name %.*s.",
                   TEXT_ARGS(address));
 }
 

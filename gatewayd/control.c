@@ -443,6 +443,7 @@ static void make_workers(struct control *c)
             .plans = &c->board,
             .listeners = &c->listeners,
             .budget = &c->budget,
+            .addresses = c->ha == NULL ? NULL : ha_addresses(c->ha),
             .tls = c->tls,
         };
         c->workers[i] = worker_new(&settings);

@@ -113,8 +113,9 @@ void control_set_starting(struct control *c, struct text what);
 void control_refuse_start(struct control *c, const struct problems *ps);
 
 /* Stops being ready; every answer from now on says Connection: close; listeners stay open. And
- * back. `address` (host:port as a listener is configured, or its name): what comes in there only;
- * empty: the node. False: no listener of that address or name. */
+ * back. `address` (host:port as a listener is configured, or its name): what comes in there only; a
+ * virtual address, or its name, is moved to another node; empty: the node, with all its addresses.
+ * False: there is none of that address or name. */
 MUST_USE bool control_drain(struct control *c, struct text address);
 MUST_USE bool control_undrain(struct control *c, struct text address);
 

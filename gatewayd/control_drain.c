@@ -12,6 +12,9 @@
  */
 #define LAST_CALL_MS 300
 
+/* And before that virtual addresses have left. */
+#define HA_CALL_MS 1000
+
 /* ---- draining ------------------------------------------------------------------------------- */
 
 bool control_is_draining(const struct control *c)
@@ -34,14 +37,33 @@ static size_t find_listener(const struct control *c, struct text wanted)
     return c->listener_count;
 }
 
+/* Of the time for a drain, in which tunnels are told to go away. */
+uint64_t control_spread_ms(const struct control *c)
+{
+    return (uint64_t)c->node->timeouts.drain * 2 / 5;
+}
+
 static void tell_workers(struct control *c, size_t listener, bool is_draining)
 {
     for (unsigned i = 0; i < c->worker_count; i++) {
         if (is_draining)
-            worker_drain(c->workers[i], listener);
+            worker_drain(c->workers[i], listener, control_spread_ms(c));
         else
             worker_undrain(c->workers[i], listener);
     }
+}
+
+static bool change_place(struct control *c, struct text address, bool is_draining)
+{
+    size_t i = c->ha == NULL ? 0 : ha_find(c->ha, address);
+
+    if (c->ha == NULL || i == ha_count(c->ha))
+        return false;
+    if (is_draining)
+        ha_drain(c->ha, i);
+    else if (!c->is_quitting)
+        ha_undrain(c->ha, i);
+    return true;
 }
 
 static bool change_listener(struct control *c, struct text address, bool is_draining)
@@ -49,7 +71,7 @@ static bool change_listener(struct control *c, struct text address, bool is_drai
     size_t i = find_listener(c, address);
 
     if (i == c->listener_count)
-        return false;
+        return change_place(c, address, is_draining);
     if (c->drained[i] != is_draining && !c->is_quitting) {
         c->drained[i] = is_draining;
         log_info(&c->log, "listener %.*s: %s", TEXT_ARGS(c->listener_names[i]),
@@ -69,6 +91,8 @@ bool control_drain(struct control *c, struct text address)
     log_info(&c->log, "draining: not ready any more");
     notify_send("STATUS=draining");
     tell_workers(c, WORKER_ALL_LISTENERS, true);
+    if (c->ha != NULL)
+        ha_drain_all(c->ha);
     return true;
 }
 
@@ -83,6 +107,8 @@ bool control_undrain(struct control *c, struct text address)
     log_info(&c->log, "no longer draining");
     notify_send("STATUS=ready");
     tell_workers(c, WORKER_ALL_LISTENERS, false);
+    if (c->ha != NULL)
+        ha_undrain_all(c->ha);
     return true;
 }
 
@@ -107,6 +133,8 @@ static void call_last(void *arg)
     if (c->is_ending)
         return;
     c->is_ending = true;
+    if (c->ha != NULL)
+        ha_on_end(c->ha);
     listen_table_hold_handshakes(&c->listeners);
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_end(c->workers[i]);
@@ -126,7 +154,9 @@ void control_quit(struct control *c, int status)
     notify_send("STOPPING=1");
     control_publish_stop(c);
     for (unsigned i = 0; i < c->worker_count; i++)
-        worker_quit(c->workers[i], window, on_worker_ended, c);
+        worker_quit(c->workers[i], window, control_spread_ms(c), on_worker_ended, c);
+    if (c->ha != NULL)
+        ha_quit(c->ha, window > HA_CALL_MS ? window - HA_CALL_MS : 0);
     loop_timer_init(&c->last_call, c->loop, call_last, c);
     loop_timer_start(&c->last_call, window > LAST_CALL_MS ? (uint64_t)window - LAST_CALL_MS : 0);
     control_end_if_quiet(c);
@@ -134,7 +164,8 @@ void control_quit(struct control *c, int status)
 
 void control_end_if_quiet(struct control *c)
 {
-    if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0)
+    if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0 ||
+        (c->ha != NULL && !ha_has_left(c->ha)))
         return;
     call_last(c);
 }

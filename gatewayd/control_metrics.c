@@ -3,6 +3,8 @@
  * control_metrics.c - numbers that are there to be asked for, not counted: versions, readiness,
  * buckets, credentials, lost log lines, memory.
  */
+#include <stdio.h>
+
 #include "gatewayd/control_private.h"
 
 static void print_gauge(struct builder *b, const char *name, const char *help, uint64_t value)
@@ -77,6 +79,34 @@ static void print_log(struct builder *b)
     metrics_print_u64(b, "gatewayd_log_lost_total", "log=\"access\"", log_access_lost());
 }
 
+static void print_address(struct builder *b, const char *name, const struct ha_status *status,
+                          uint64_t value)
+{
+    char labels[96];
+
+    snprintf(labels, sizeof(labels), "address=\"%.*s\"", TEXT_ARGS(status->address->name));
+    metrics_print_u64(b, name, labels, value);
+}
+
+static void print_addresses(const struct ha *ha, struct builder *b)
+{
+    metrics_print_head(b, "gatewayd_vrrp_state", "gauge",
+                       "Of virtual addresses: 2 if this node has it, 1 if it would take it, else "
+                       "0.");
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        struct ha_status status = ha_get(ha, i);
+        bool is_backup = status.vrrp == HA_BACKUP;
+        print_address(b, "gatewayd_vrrp_state", &status,
+                      status.vrrp == HA_MASTER ? 2 : (uint64_t)is_backup);
+    }
+    metrics_print_head(b, "gatewayd_vrrp_conflict", "gauge",
+                       "1 if another node has the virtual address, too.");
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        struct ha_status status = ha_get(ha, i);
+        print_address(b, "gatewayd_vrrp_conflict", &status, status.conflict.length > 0);
+    }
+}
+
 void control_print_metrics(struct builder *b, void *arg)
 {
     const struct control *c = arg;
@@ -85,4 +115,6 @@ void control_print_metrics(struct builder *b, void *arg)
     print_limits(c, b);
     print_credentials(c, b);
     print_log(b);
+    if (c->ha != NULL)
+        print_addresses(c->ha, b);
 }

@@ -125,6 +125,9 @@ void control_on_first(struct control *c);
 /* control_drain.c: the node is, or every listener. */
 bool control_is_draining(const struct control *c);
 
+/* In how long tunnels are told to go away. */
+uint64_t control_spread_ms(const struct control *c);
+
 /* While the process is to end: no client is connected any more, so it can. */
 void control_end_if_quiet(struct control *c);
 

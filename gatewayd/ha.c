@@ -12,6 +12,9 @@
 
 #define TICK_MS 100
 
+/* So long ready before the addresses that have their home here are asked for. */
+#define READY_MS 5000
+
 /* Nobody gives the address back for so long: it is taken. */
 #define WAITING_MOST_MS 35000
 
@@ -52,8 +55,9 @@ int ha_weight(const struct ha_place *p)
     case HA_CLOSING:
     case HA_HOLDING:
         return HA_WEIGHT_SERVING;
-    case HA_WAITING:
     case HA_MOVING:
+        return p->drain.is_sudden ? HA_WEIGHT_FAULT : HA_WEIGHT_YIELDS;
+    case HA_WAITING:
     case HA_DRAINED:
         return HA_WEIGHT_YIELDS;
     }
@@ -91,7 +95,7 @@ void ha_enter(struct ha_place *p, enum ha_phase phase)
 }
 
 /* At home, and another node may have it: it is asked for before it is taken. */
-static void begin_serving(struct ha_place *p)
+void ha_begin_serving(struct ha_place *p)
 {
     ha_enter(p, p->address->is_home && p->vrrp != HA_MASTER ? HA_WAITING : HA_SERVING);
 }
@@ -102,6 +106,7 @@ void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before)
              ha_vrrp_name(p->vrrp), ha_vrrp_name(before));
     if (p->phase == HA_WAITING && p->vrrp == HA_MASTER)
         ha_enter(p, HA_SERVING);
+    ha_drain_on_vrrp(p);
     control_note_change(p->ha->control);
 }
 
@@ -126,6 +131,52 @@ static void on_tick(void *arg)
         look_after(&ha->places[i]);
 }
 
+/* ---- coming back ---------------------------------------------------------------------------- */
+
+bool ha_is_wanted(const struct ha *ha, size_t index)
+{
+    const struct ha_place *p = &ha->places[index];
+
+    return ha->is_ready && !ha->is_quitting && p->phase == HA_WAITING && p->vrrp == HA_BACKUP &&
+           loop_now_ms(ha->loop) - ha->ready_ms >= READY_MS;
+}
+
+void ha_note_promise(struct ha *ha, size_t index)
+{
+    if (ha->places[index].phase == HA_WAITING)
+        ha->places[index].waiting_ms = loop_now_ms(ha->loop);
+}
+
+void ha_take(struct ha *ha, size_t index)
+{
+    if (ha->places[index].phase == HA_WAITING)
+        ha_enter(&ha->places[index], HA_SERVING);
+}
+
+void ha_note_taker(struct ha *ha, size_t index)
+{
+    ha->places[index].taker_ms = loop_now_ms(ha->loop);
+}
+
+void ha_set_conflict(struct ha *ha, size_t index, struct text names)
+{
+    struct ha_place *p = &ha->places[index];
+
+    if (text_equals(text_of(p->conflict), names))
+        return;
+    if (names.length > 0)
+        log_error(&ha->log,
+                  "address %.*s: this node has it, and so has %.*s: they do not hear each "
+                  "other's VRRP",
+                  TEXT_ARGS(p->address->name), TEXT_ARGS(names));
+    else
+        log_info(&ha->log, "address %.*s: no other node has it any more",
+                 TEXT_ARGS(p->address->name));
+    MEM_FREE(&p->conflict);
+    if (names.length > 0)
+        p->conflict = mem_copy_text(names.at, names.length);
+}
+
 /* ---- what there is -------------------------------------------------------------------------- */
 
 size_t ha_count(const struct ha *ha)
@@ -143,6 +194,10 @@ struct ha_status ha_get(const struct ha *ha, size_t index)
         .vrrp_since = p->vrrp_since,
         .phase = p->phase,
         .weight = ha_weight(p),
+        .connections = metrics_sum(p->metrics, METRIC_ADDRESS_CONNECTIONS),
+        .exchanges = metrics_sum(p->metrics, METRIC_ADDRESS_EXCHANGES),
+        .streams = metrics_sum(p->metrics, METRIC_ADDRESS_TUNNELS),
+        .conflict = text_of(p->conflict),
     };
 }
 
@@ -211,9 +266,11 @@ static void make_places(struct ha *ha)
     ha->count = ha->addresses.count;
     ha->places = mem_new_array(ha->count, sizeof(ha->places[0]));
     for (size_t i = 0; i < ha->count; i++) {
-        ha->places[i] = (struct ha_place){
+        struct ha_place *p = &ha->places[i];
+        *p = (struct ha_place){
             .ha = ha, .index = i, .address = &ha->addresses.items[i], .written = HA_UNWRITTEN
         };
+        p->metrics = metrics_block_new(METRICS_ADDRESS, &p->address->name);
     }
 }
 
@@ -232,7 +289,9 @@ struct ha *ha_new(struct control *control, struct listen_table *listeners, struc
     ha->folder = mem_copy_text(configured->folder.at, configured->folder.length);
     ha->listeners = listeners;
     ha->states.fd = -1;
+    list_init(&ha->hold.calls);
     make_places(ha);
+    ha_drain_init(ha);
     loop_timer_init(&ha->tick, ha->loop, on_tick, ha);
     ha->probe = ha_probe_new(ha, ps);
     if (ha->probe == NULL)
@@ -253,9 +312,15 @@ void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_coun
 void ha_on_ready(struct ha *ha)
 {
     ha->is_ready = true;
+    ha->ready_ms = loop_now_ms(ha->loop);
     ha_pulse_start(ha);
     for (size_t i = 0; i < ha->count; i++)
-        begin_serving(&ha->places[i]);
+        ha_begin_serving(&ha->places[i]);
+}
+
+void ha_on_end(struct ha *ha)
+{
+    ha_pulse_stop(ha);
 }
 
 void ha_free(struct ha **at)
@@ -265,9 +330,15 @@ void ha_free(struct ha **at)
     if (ha == NULL)
         return;
     loop_timer_stop(&ha->tick);
+    loop_timer_stop(&ha->step);
     ha_pulse_stop(ha);
+    ha_hold_stop(ha);
     ha_state_stop(ha);
     ha_probe_free(&ha->probe);
+    for (size_t i = 0; i < ha->count; i++) {
+        metrics_block_unref(&ha->places[i].metrics);
+        MEM_FREE(&ha->places[i].conflict);
+    }
     ha_addresses_fini(&ha->addresses);
     MEM_FREE(&ha->places);
     MEM_FREE(&ha->folder);

@@ -67,6 +67,54 @@ void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_coun
 void ha_on_ready(struct ha *ha); /* the first configuration is in force */
 void ha_free(struct ha **ha);
 
+/* ---- moving --------------------------------------------------------------------------------- */
+
+/* Moves an address to another node, in the order of design: answers say Connection: close, then new
+ * handshakes are held back until what is in flight has ended, then the weight is lowered; at the
+ * end of timeouts.drain whatever is left. And back: it is asked for again where it has its home. */
+void ha_drain(struct ha *ha, size_t index);
+void ha_undrain(struct ha *ha, size_t index);
+void ha_drain_all(struct ha *ha);
+void ha_undrain_all(struct ha *ha);
+
+/* The process is to end: all of them go, in `window_ms`. Have they? */
+void ha_quit(struct ha *ha, int64_t window_ms);
+bool ha_has_left(const struct ha *ha);
+void ha_on_end(struct ha *ha); /* workers are about to end: they are not asked any more */
+
+/* Some other node would take the address over at once, as of now (true is forgotten after 3 s): it
+ * is then handed over in some tens of milliseconds. */
+void ha_note_taker(struct ha *ha, size_t index);
+
+/* ---- coming back ---------------------------------------------------------------------------- */
+
+/* Ready for 5 s, at home, and another node has it. */
+bool ha_is_wanted(const struct ha *ha, size_t index);
+
+/* The node that has it is draining it for us: it is waited for some more seconds. */
+void ha_note_promise(struct ha *ha, size_t index);
+
+/* It is let go of this very moment, or by nobody: it is taken. */
+void ha_take(struct ha *ha, size_t index);
+
+/* Another node asks for an address that this one has: it is drained, and when nothing is in flight
+ * any more `done` is called with true; the caller has to be told then at once, the address moves
+ * some 20 ms later. False: it stays, for a reason. At most one waits for an address. */
+enum ha_yield {
+    HA_YIELD_WAIT,     /* `done` follows */
+    HA_YIELD_NOT_HELD, /* keepalived does not say that this node has it: take it */
+    HA_YIELD_HOME,     /* this is its home, too: the files of the two nodes disagree */
+    HA_YIELD_BUSY,     /* another asks for it at this moment */
+};
+typedef void ha_yielded_fn(void *arg, bool is_yielded);
+enum ha_yield ha_yield(struct ha *ha, size_t index, ha_yielded_fn *done, void *arg);
+void ha_stop_yield(struct ha *ha, size_t index); /* the waiter is gone; it may come back soon */
+
+/* ---- split brain ---------------------------------------------------------------------------- */
+
+/* Other nodes that say they have an address that this one has, too; empty: none. */
+void ha_set_conflict(struct ha *ha, size_t index, struct text names);
+
 /* ---- what there is -------------------------------------------------------------------------- */
 
 size_t ha_count(const struct ha *ha);

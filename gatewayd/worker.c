@@ -23,8 +23,10 @@
 
 static void stop_if_done(struct worker *w);
 
-void worker_forget_connection(struct worker *w)
+void worker_forget_connection(struct worker *w, struct metrics_block *place)
 {
+    if (place != NULL)
+        metrics_sub(place, METRIC_ADDRESS_CONNECTIONS, 1);
     metrics_sub(metrics_node(), METRIC_CONNECTIONS, 1);
     listen_budget_give(w->settings.budget);
     stop_if_done(w);
@@ -33,10 +35,11 @@ void worker_forget_connection(struct worker *w)
 static void on_closed(struct h1_server *s, const struct down_peer *peer)
 {
     metrics_sub(peer->listener->metrics, METRIC_LISTENER_CONNECTIONS, 1);
-    worker_forget_connection(s->user_data);
+    worker_forget_connection(s->user_data, peer->place);
 }
 
-void worker_take_connection(struct worker_listener *l, int fd, const struct address *peer)
+void worker_take_connection(struct worker_listener *l, const struct down_listener *down, int fd,
+                            const struct address *peer)
 {
     struct worker *w = l->worker;
     struct down_peer facts = {
@@ -44,7 +47,8 @@ void worker_take_connection(struct worker_listener *l, int fd, const struct addr
         .is_tls = l->tls != NULL,
         .is_trusted = peer->any.sa_family == AF_UNIX ||
                       forwarded_is_trusted(&w->exchanges.settings.trusted, peer),
-        .listener = &l->down,
+        .listener = down,
+        .place = worker_place_of(down),
     };
 
     h1_down_start(&w->server, fd, &facts, l->tls);
@@ -53,15 +57,18 @@ void worker_take_connection(struct worker_listener *l, int fd, const struct addr
 static void on_accepted(void *arg, int fd, const struct address *peer)
 {
     struct worker_listener *l = arg;
+    const struct down_listener *down = worker_find_down(l, fd);
 
+    if (down->place != NULL)
+        metrics_add(down->place->metrics, METRIC_ADDRESS_CONNECTIONS, 1);
     metrics_add(metrics_node(), METRIC_CONNECTIONS, 1);
     metrics_add(metrics_node(), METRIC_CONNECTIONS_ACCEPTED, 1);
     metrics_add(l->down.metrics, METRIC_LISTENER_ACCEPTED, 1);
     metrics_add(l->down.metrics, METRIC_LISTENER_CONNECTIONS, 1);
     if (l->has_proxy_protocol)
-        worker_await_proxy(l, fd, peer);
+        worker_await_proxy(l, down, fd, peer);
     else
-        worker_take_connection(l, fd, peer);
+        worker_take_connection(l, down, fd, peer);
 }
 
 /* ---- listeners ------------------------------------------------------------------------------ */
@@ -78,6 +85,7 @@ static void init_listener(struct worker *w, size_t i)
     l->tls = w->settings.tls[i] == NULL ? NULL : tls_server_ref(w->settings.tls[i]);
     l->has_proxy_protocol = configured->proxy_protocol;
     l->is_unix = configured->at.any.sa_family == AF_UNIX;
+    worker_init_listener_places(l);
 }
 
 static void start_listener(struct worker *w, struct worker_listener *l)
@@ -107,6 +115,7 @@ static void fini_listener(struct worker_listener *l)
 {
     metrics_block_unref(&l->down.metrics);
     tls_server_unref(&l->tls);
+    MEM_FREE(&l->at_places);
     MEM_FREE(&l->acceptors);
 }
 
@@ -145,16 +154,16 @@ static void on_window(void *arg)
     stop_if_done(w);
 }
 
-static void begin_drain(struct worker *w)
+static void begin_drain(struct worker *w, uint64_t spread_ms)
 {
     w->server.is_draining = true;
-    exchanges_drain(&w->exchanges, NULL);
+    exchanges_drain(&w->exchanges, NULL, spread_ms);
 }
 
-static void quit(struct worker *w, int64_t window_ms)
+static void quit(struct worker *w, int64_t window_ms, uint64_t spread_ms)
 {
     w->is_quitting = true;
-    begin_drain(w);
+    begin_drain(w, spread_ms);
     loop_timer_start(&w->window, (uint64_t)window_ms);
 }
 
@@ -301,6 +310,7 @@ struct worker *worker_new(const struct worker_settings *settings)
     loop_timer_init(&w->care, w->loop, on_care, w);
     loop_timer_init(&w->window, w->loop, on_window, w);
     loop_timer_init(&w->last_call, w->loop, on_last_call, w);
+    worker_init_places(w);
     w->listener_count = w->node->listeners.count;
     w->listeners = mem_new_array(w->listener_count, sizeof(w->listeners[0]));
     for (size_t i = 0; i < w->listener_count; i++)
@@ -319,6 +329,7 @@ void worker_free(struct worker **at)
     h1_server_fini(&w->server);
     for (size_t i = 0; i < w->listener_count; i++)
         fini_listener(&w->listeners[i]);
+    worker_fini_places(w);
     socket_pipes_fini(&w->pipes);
     buffer_pool_fini(&w->buffers);
     loop_free(&w->loop);
@@ -339,6 +350,7 @@ enum order {
     ORDER_NODE,
     ORDER_DRAIN,
     ORDER_UNDRAIN,
+    ORDER_PLACE,
     ORDER_QUIT,
     ORDER_END,
     ORDER_END_KEY,
@@ -359,7 +371,12 @@ struct worker_mail {
         int64_t window_ms;
         size_t listener;
         struct key_handle key;
+        struct {
+            size_t index;
+            enum worker_place_order order;
+        } place;
     };
+    uint64_t spread_ms;
 };
 
 static void take_tls(struct worker *w, struct tls_server **tls)
@@ -390,24 +407,36 @@ static void accept_now(struct worker *w)
         start_listener(w, &w->listeners[i]);
 }
 
-static void drain(struct worker *w, size_t listener)
+/* Of a listener, what is connected to virtual addresses by it too. */
+static void mark_listener(struct worker_listener *l, bool is_draining)
 {
-    if (listener == WORKER_ALL_LISTENERS)
-        begin_drain(w);
-    else
-        exchanges_drain(&w->exchanges, &w->listeners[listener].down);
+    for (size_t i = 0; l->at_places != NULL && i < l->worker->place_count; i++)
+        l->at_places[i].is_draining = is_draining;
+}
+
+static void drain(struct worker *w, size_t listener, uint64_t spread_ms)
+{
+    if (listener == WORKER_ALL_LISTENERS) {
+        begin_drain(w, spread_ms);
+        return;
+    }
+    mark_listener(&w->listeners[listener], true);
+    exchanges_drain(&w->exchanges, &w->listeners[listener].down, spread_ms);
 }
 
 static void undrain(struct worker *w, size_t listener)
 {
     if (listener != WORKER_ALL_LISTENERS) {
+        mark_listener(&w->listeners[listener], false);
         exchanges_undrain(&w->exchanges, &w->listeners[listener].down);
         return;
     }
     w->server.is_draining = false;
     exchanges_undrain(&w->exchanges, NULL);
-    for (size_t i = 0; i < w->listener_count; i++)
+    for (size_t i = 0; i < w->listener_count; i++) {
+        mark_listener(&w->listeners[i], false);
         exchanges_undrain(&w->exchanges, &w->listeners[i].down);
+    }
 }
 
 static void obey(struct worker *w, struct worker_mail *m)
@@ -426,15 +455,18 @@ static void obey(struct worker *w, struct worker_mail *m)
         take_node(w, m->node);
         return;
     case ORDER_DRAIN:
-        drain(w, m->listener);
+        drain(w, m->listener, m->spread_ms);
         return;
     case ORDER_UNDRAIN:
         undrain(w, m->listener);
         return;
+    case ORDER_PLACE:
+        worker_obey_place(w, m->place.index, m->place.order, m->spread_ms);
+        return;
     case ORDER_PING:
         return;
     case ORDER_QUIT:
-        quit(w, m->window_ms);
+        quit(w, m->window_ms, m->spread_ms);
         return;
     case ORDER_END:
         if (!w->is_ending)
@@ -519,11 +551,12 @@ void worker_set_node(struct worker *w, const struct node_config *node)
     post(w, m);
 }
 
-void worker_drain(struct worker *w, size_t listener)
+void worker_drain(struct worker *w, size_t listener, uint64_t spread_ms)
 {
     struct worker_mail *m = new_order(w, ORDER_DRAIN, NULL, NULL);
 
     m->listener = listener;
+    m->spread_ms = spread_ms;
     post(w, m);
 }
 
@@ -535,18 +568,31 @@ void worker_undrain(struct worker *w, size_t listener)
     post(w, m);
 }
 
+void worker_tell_place(struct worker *w, size_t place, enum worker_place_order order,
+                       uint64_t spread_ms, worker_done_fn *done, void *arg)
+{
+    struct worker_mail *m = new_order(w, ORDER_PLACE, done, arg);
+
+    m->place.index = place;
+    m->place.order = order;
+    m->spread_ms = spread_ms;
+    post(w, m);
+}
+
 void worker_ping(struct worker *w, worker_done_fn *done, void *arg)
 {
     post(w, new_order(w, ORDER_PING, done, arg));
 }
 
-void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg)
+void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,
+                 void *arg)
 {
     struct worker_mail *m = new_order(w, ORDER_QUIT, NULL, NULL);
 
     w->on_quit = done;
     w->on_quit_arg = arg;
     m->window_ms = window_ms;
+    m->spread_ms = spread_ms;
     post(w, m);
 }
 

@@ -15,6 +15,7 @@
 #include "gatewayd/net/listen.h"
 #include "gatewayd/policy/credentials.h"
 
+struct ha_addresses;
 struct plan_board;
 struct tls_server;
 struct worker;
@@ -33,7 +34,8 @@ struct worker_settings {
     struct plan_board *plans;
     struct listen_table *listeners;
     struct listen_budget *budget;
-    struct tls_server *const *tls; /* by listener; NULL where plain. Counts are taken. */
+    const struct ha_addresses *addresses; /* virtual ones; NULL: none */
+    struct tls_server *const *tls;        /* by listener; NULL where plain. Counts are taken. */
 };
 
 struct worker *worker_new(const struct worker_settings *settings);
@@ -54,18 +56,30 @@ void worker_set_tls(struct worker *w, struct tls_server *const *tls);
 /* Other node settings (timeouts, sizes): what new connections and requests go by. */
 void worker_set_node(struct worker *w, const struct node_config *node);
 
-/* Every answer says Connection: close, tunnels are told to go away; and back. Of one listener, by
- * its place in the node file, or of all. */
+/* Every answer says Connection: close, tunnels are told to go away in the next `spread_ms`; and
+ * back. Of one listener, by its place in the node file, or of all. */
 #define WORKER_ALL_LISTENERS SIZE_MAX
-void worker_drain(struct worker *w, size_t listener);
+void worker_drain(struct worker *w, size_t listener, uint64_t spread_ms);
 void worker_undrain(struct worker *w, size_t listener);
+
+/* What was connected to one virtual address. `done` may be NULL. */
+enum worker_place_order {
+    WORKER_PLACE_DRAIN,      /* as worker_drain; what is there counts as METRIC_ADDRESS_BEFORE */
+    WORKER_PLACE_UNDRAIN,    /* and back */
+    WORKER_PLACE_MARK,       /* what came meanwhile counts as METRIC_ADDRESS_BEFORE too */
+    WORKER_PLACE_CLOSE_KEPT, /* those that wait for a further request */
+    WORKER_PLACE_CUT,        /* all of them */
+};
+void worker_tell_place(struct worker *w, size_t place, enum worker_place_order order,
+                       uint64_t spread_ms, worker_done_fn *done, void *arg);
 
 /* Is its loop alive? */
 void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
 
-/* Drains, still accepting, until worker_end, or for `window_ms` whatever is left then. `done`: the
- * thread is about to end, join it. */
-void worker_quit(struct worker *w, int64_t window_ms, worker_done_fn *done, void *arg);
+/* Drains, still accepting, until worker_end, or for `window_ms` whatever is left then; tunnels are
+ * told in the first `spread_ms`. `done`: the thread is about to end, join it. */
+void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,
+                 void *arg);
 
 /* Accepts what is queued, then no more, and ends as soon as nothing is left. Workers share their
  * addresses: it is said to all of them, after listen_table_hold_handshakes, or what comes to the

@@ -19,6 +19,8 @@ struct worker_listener {
     struct tls_server *tls; /* NULL: plain */
     bool has_proxy_protocol;
     bool is_unix;
+    /* The same for each virtual address: what is connected to it. NULL without any. */
+    struct down_listener *at_places;
     struct listen_acceptor *acceptors;
     unsigned acceptor_count;
 };
@@ -39,6 +41,8 @@ struct worker {
     struct exchanges exchanges;
     struct worker_listener *listeners;
     size_t listener_count;
+    struct down_place *places; /* by virtual address, as in settings.addresses */
+    size_t place_count;
     struct mail limited; /* waiting requests try again; posted once at a time */
     _Atomic bool is_limited_posted;
     struct list proxies; /* connections whose PROXY header is awaited */
@@ -53,13 +57,31 @@ struct worker {
 };
 
 /* An accepted descriptor, its peer known, goes to the codec. */
-void worker_take_connection(struct worker_listener *l, int fd, const struct address *peer);
+void worker_take_connection(struct worker_listener *l, const struct down_listener *down, int fd,
+                            const struct address *peer);
 
 /* Waits for the PROXY header of an accepted descriptor; then as above, or closed. */
-void worker_await_proxy(struct worker_listener *l, int fd, const struct address *peer);
+void worker_await_proxy(struct worker_listener *l, const struct down_listener *down, int fd,
+                        const struct address *peer);
 void worker_close_proxies(struct worker *w);
 
-/* A connection that was counted is no more. */
-void worker_forget_connection(struct worker *w);
+/* A connection that was counted, to a virtual address if `place` is not NULL, is no more. */
+void worker_forget_connection(struct worker *w, struct metrics_block *place);
+
+/* worker_places.c: virtual addresses. */
+void worker_init_places(struct worker *w);
+void worker_fini_places(struct worker *w);
+void worker_init_listener_places(struct worker_listener *l);
+
+/* What an accepted descriptor's exchanges see: by the address it was connected to. */
+const struct down_listener *worker_find_down(const struct worker_listener *l, int fd);
+
+void worker_obey_place(struct worker *w, size_t place, enum worker_place_order order,
+                       uint64_t spread_ms);
+
+static inline struct metrics_block *worker_place_of(const struct down_listener *down)
+{
+    return down->place == NULL ? NULL : down->place->metrics;
+}
 
 #endif

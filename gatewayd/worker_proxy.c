@@ -19,6 +19,7 @@
 struct proxy_wait {
     struct list node;
     struct worker_listener *listener;
+    const struct down_listener *down;
     struct loop_watch watch;
     struct loop_timer deadline;
     struct address peer;
@@ -51,7 +52,7 @@ static void drop(struct proxy_wait *p)
     close(p->fd);
     metrics_add(metrics_node(), METRIC_CONNECTIONS_DROPPED, 1);
     metrics_sub(p->listener->down.metrics, METRIC_LISTENER_CONNECTIONS, 1);
-    worker_forget_connection(w);
+    worker_forget_connection(w, worker_place_of(p->down));
 }
 
 static void pass_on(struct proxy_wait *p, const struct proxy_protocol *header)
@@ -62,7 +63,7 @@ static void pass_on(struct proxy_wait *p, const struct proxy_protocol *header)
     const struct address *peer = header->has_addresses && is_believed ? &header->source : &p->peer;
 
     end_wait(p);
-    worker_take_connection(p->listener, p->fd, peer);
+    worker_take_connection(p->listener, p->down, p->fd, peer);
 }
 
 static void refuse(struct proxy_wait *p)
@@ -117,12 +118,14 @@ static void on_deadline(void *arg)
     drop(arg);
 }
 
-void worker_await_proxy(struct worker_listener *l, int fd, const struct address *peer)
+void worker_await_proxy(struct worker_listener *l, const struct down_listener *down, int fd,
+                        const struct address *peer)
 {
     struct worker *w = l->worker;
     struct proxy_wait *p = mem_new(sizeof(*p));
 
     p->listener = l;
+    p->down = down;
     p->peer = *peer;
     p->fd = fd;
     list_add_last(&w->proxies, &p->node);

@@ -20,6 +20,7 @@ const struct metrics_scope_row metrics_scopes[METRICS_SCOPE_COUNT] = {
 #define SCOPE(name) .first = METRICS_##name##_FIRST_, .end = METRICS_##name##_END_
     [METRICS_NODE] = { SCOPE(NODE), .max_blocks = 1 },
     [METRICS_LISTENER] = { SCOPE(LISTENER), .max_blocks = 256, .labels = { "listener" } },
+    [METRICS_ADDRESS] = { SCOPE(ADDRESS), .max_blocks = 256, .labels = { "address" } },
     [METRICS_ROUTE] = { SCOPE(ROUTE), .max_blocks = 2000, .labels = { "route" } },
     [METRICS_UPSTREAM] = { SCOPE(UPSTREAM), .max_blocks = 2000, .labels = { "upstream" } },
     [METRICS_TARGET] = { SCOPE(TARGET), .max_blocks = 5000, .labels = { "upstream", "target" } },

@@ -31,6 +31,7 @@ enum metrics_kind {
 enum metrics_scope {
     METRICS_NODE,
     METRICS_LISTENER, /* listener */
+    METRICS_ADDRESS,  /* address: a virtual one */
     METRICS_ROUTE,    /* route */
     METRICS_UPSTREAM, /* upstream */
     METRICS_TARGET,   /* upstream, target */

@@ -173,6 +173,8 @@ static void count_end(struct exchange *ex)
     metrics_add(node, METRIC_BYTES_RECEIVED, ex->request_flow.moved);
     metrics_add(node, METRIC_BYTES_SENT, ex->answer_flow.moved);
     metrics_sub(node, METRIC_EXCHANGES, 1);
+    if (ex->place != NULL)
+        metrics_sub(ex->place, METRIC_ADDRESS_EXCHANGES, 1);
     if (ex->failure != FAILURE_NONE)
         metrics_add_at(node, METRIC_FAILURES, ex->failure);
     if (route != NULL)

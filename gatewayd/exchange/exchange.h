@@ -129,8 +129,10 @@ struct exchange {
     bool is_response_begun; /* by a stage: fields of its own are in it */
     struct flow answer_flow;
     struct memory_source reply_body;
-    struct tunnel *tunnel; /* in the arena; NULL: none */
-    unsigned status;       /* what the client was sent; 0: nothing */
+    struct tunnel *tunnel;       /* in the arena; NULL: none */
+    struct metrics_block *place; /* of the virtual address; NULL: none */
+    uint64_t leave_ms;           /* when the tunnel is told to go away; 0: it is not */
+    unsigned status;             /* what the client was sent; 0: nothing */
 
     /* Times, microseconds of the loop's clock; 0: did not happen. */
     uint64_t begun_us;
@@ -201,10 +203,12 @@ static inline uint64_t exchange_now_us(const struct exchange *ex)
     return loop_now_us(ex->all->loop);
 }
 
-/* The node goes away, or the listener it came in by. */
+/* The node goes away, the listener it came in by, or the address it was connected to. */
 static inline bool exchange_is_draining(const struct exchange *ex)
 {
-    return ex->all->is_draining || ex->down->peer->listener->is_draining;
+    const struct down_listener *l = ex->down->peer->listener;
+
+    return ex->all->is_draining || l->is_draining || (l->place != NULL && l->place->is_draining);
 }
 
 /* For must_set_dump(): the exchange that this thread is at work on. */

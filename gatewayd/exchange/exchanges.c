@@ -20,8 +20,12 @@
 /* What an exchange may take beyond its block: two heads' worth, and trailers. */
 #define ARENA_MOST(header_bytes) (65536 + 4 * (header_bytes))
 
-#define BLOCKS_IDLE  64
-#define PROBLEM_MOST 4096
+#define BLOCKS_IDLE 64
+
+/* Tunnels that are told to go away: how often it is looked, and the time for each. */
+#define LEAVING_MS      20
+#define LEAVING_EACH_MS 10
+#define PROBLEM_MOST    4096
 
 static size_t block_size(const struct exchanges *all)
 {
@@ -36,6 +40,8 @@ void exchanges_set(struct exchanges *all, const struct exchange_settings *settin
     if (block_size(all) != pool_size(&all->blocks))
         pool_resize(&all->blocks, block_size(all));
 }
+
+static void on_leaving(void *arg);
 
 static void leave_turn(void *arg)
 {
@@ -55,6 +61,7 @@ void exchanges_init(struct exchanges *all)
     all->random.state = request_id_random() | 1;
     holders_init(&all->holders, all->credentials);
     list_init(&all->running);
+    loop_timer_init(&all->leaving, all->loop, on_leaving, all);
     loop_task_init(&all->leave_turn, leave_turn, all);
     builder_init(&all->scratch, PROBLEM_MOST);
     pool_init(&all->blocks, block_size(all), BLOCKS_IDLE);
@@ -63,6 +70,7 @@ void exchanges_init(struct exchanges *all)
 void exchanges_fini(struct exchanges *all)
 {
     MUST(all->count == 0);
+    loop_timer_stop(&all->leaving);
     generation_leave(&all->generation);
     MEM_FREE(&all->budgets);
     builder_fini(&all->scratch);
@@ -212,6 +220,9 @@ static void on_begin(struct down *d)
     struct exchange *ex = exchanges_take(d->peer->listener->exchanges);
 
     ex->down = d;
+    ex->place = d->peer->place;
+    if (ex->place != NULL)
+        metrics_add(ex->place, METRIC_ADDRESS_EXCHANGES, 1);
     d->owner = ex;
     d->head = &ex->request;
     d->arena = &ex->arena;
@@ -288,6 +299,8 @@ static void on_abandoned(struct down *d)
     ex->is_over = true;
     ex->is_released = true;
     metrics_sub(metrics_node(), METRIC_EXCHANGES, 1);
+    if (ex->place != NULL)
+        metrics_sub(ex->place, METRIC_ADDRESS_EXCHANGES, 1);
     exchanges_give(ex->all, ex);
 }
 
@@ -323,14 +336,61 @@ const struct down_user exchanges_down_user = {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-void exchanges_drain(struct exchanges *all, struct down_listener *listener)
+/* Tunnels whose time has come go; the others are looked at again. */
+static void on_leaving(void *arg)
 {
-    *(listener == NULL ? &all->is_draining : &listener->is_draining) = true;
+    struct exchanges *all = arg;
+    uint64_t now = loop_now_ms(all->loop);
+    bool has_more = false;
+
     LIST_EACH (node, &all->running) {
         struct exchange *ex = LIST_ITEM(node, struct exchange, node);
-        if (ex->tunnel != NULL && exchange_is_draining(ex))
+        if (ex->leave_ms == 0 || ex->tunnel == NULL)
+            continue;
+        if (!exchange_is_draining(ex)) {
+            ex->leave_ms = 0;
+        } else if (now < ex->leave_ms) {
+            has_more = true;
+        } else {
+            ex->leave_ms = 0;
             loop_defer(all->loop, &ex->task);
+        }
     }
+    if (has_more)
+        loop_timer_start(&all->leaving, LEAVING_MS);
+}
+
+/* Few go at once, many as slowly as there is time. */
+static void tell_tunnels(struct exchanges *all, uint64_t spread_ms)
+{
+    uint64_t now = loop_now_ms(all->loop);
+
+    if (spread_ms > all->tunnels * LEAVING_EACH_MS)
+        spread_ms = all->tunnels * LEAVING_EACH_MS;
+
+    LIST_EACH (node, &all->running) {
+        struct exchange *ex = LIST_ITEM(node, struct exchange, node);
+        if (ex->tunnel != NULL && ex->leave_ms == 0 && exchange_is_draining(ex))
+            ex->leave_ms = now + (spread_ms == 0 ? 0 : request_id_random() % spread_ms);
+    }
+    on_leaving(all);
+}
+
+void exchanges_drain(struct exchanges *all, struct down_listener *listener, uint64_t spread_ms)
+{
+    *(listener == NULL ? &all->is_draining : &listener->is_draining) = true;
+    tell_tunnels(all, spread_ms);
+}
+
+void exchanges_drain_place(struct exchanges *all, struct down_place *place, uint64_t spread_ms)
+{
+    place->is_draining = true;
+    tell_tunnels(all, spread_ms);
+}
+
+void exchanges_undrain_place(struct exchanges *all, struct down_place *place)
+{
+    place->is_draining = false;
 }
 
 void exchanges_undrain(struct exchanges *all, struct down_listener *listener)

@@ -28,12 +28,19 @@ struct exchange_settings {
     struct forwarded_networks trusted;
 };
 
+/* A virtual address, as a worker serves it. Lifetime: worker. */
+struct down_place {
+    struct metrics_block *metrics; /* METRICS_ADDRESS; counted */
+    bool is_draining;
+};
+
 /* What the user of a down is told of where its connection came in. Lifetime: worker. */
 struct down_listener {
     struct exchanges *exchanges;
     struct text name;
     struct metrics_block *metrics; /* METRICS_LISTENER; counted */
     bool is_draining;              /* as exchanges.is_draining, for what came in here */
+    struct down_place *place;      /* that it was connected to; NULL: no virtual address */
 };
 
 struct exchanges {
@@ -63,6 +70,7 @@ struct exchanges {
         uint64_t count; /* since the last line of the log */
     } shortages;        /* connections that could not be made for want of resources */
     struct list running;
+    struct loop_timer leaving; /* tunnels that are told to go away one after the other */
     size_t count;
     size_t tunnels;
     bool is_draining;
@@ -80,9 +88,14 @@ void exchanges_set(struct exchanges *all, const struct exchange_settings *settin
 void exchanges_set_generation(struct exchanges *all, struct generation *g);
 
 /* WebSocket tunnels are told to go away (1001), and everyone that comes later; other answers say
- * Connection: close. Of one listener, or of all (NULL). */
-void exchanges_drain(struct exchanges *all, struct down_listener *listener);
+ * Connection: close. Of one listener, or of all (NULL). Those that are there are told one by one,
+ * at random times in the next `spread_ms` at most: they all come back somewhere. */
+void exchanges_drain(struct exchanges *all, struct down_listener *listener, uint64_t spread_ms);
 void exchanges_undrain(struct exchanges *all, struct down_listener *listener);
+
+/* The same, of one virtual address. */
+void exchanges_drain_place(struct exchanges *all, struct down_place *place, uint64_t spread_ms);
+void exchanges_undrain_place(struct exchanges *all, struct down_place *place);
 
 /* Who began with this key and is still at it is ended. */
 void exchanges_end_key(struct exchanges *all, struct key_handle handle);

@@ -274,6 +274,8 @@ void tunnel_start(struct exchange *ex)
     ex->tunnel = t;
     ex->all->tunnels++;
     metrics_add(metrics_node(), METRIC_TUNNELS, 1);
+    if (ex->place != NULL)
+        metrics_add(ex->place, METRIC_ADDRESS_TUNNELS, 1);
     exchange_answer(ex, false);
     d->type->upgrade(d);
     u->type->upgrade(u);
@@ -295,4 +297,6 @@ void tunnel_fini(struct exchange *ex)
     ex->tunnel = NULL;
     ex->all->tunnels--;
     metrics_sub(metrics_node(), METRIC_TUNNELS, 1);
+    if (ex->place != NULL)
+        metrics_sub(ex->place, METRIC_ADDRESS_TUNNELS, 1);
 }

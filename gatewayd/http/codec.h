@@ -25,6 +25,7 @@
 #include "gatewayd/net/socket.h"
 
 struct loop;
+struct metrics_block;
 
 /* ---- bodies ------------------------------------------------------------------------------- */
 
@@ -84,6 +85,7 @@ struct down_peer {
     bool is_tls;
     bool is_trusted;                      /* the socket's peer is in trusted_proxies */
     const struct down_listener *listener; /* the user's; NULL for the admin server's */
+    struct metrics_block *place; /* METRICS_ADDRESS, of the virtual address; NULL: none; borrowed */
 };
 
 struct down {

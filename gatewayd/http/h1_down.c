@@ -42,14 +42,23 @@ struct h1_server *h1_down_server(const struct down *d)
 
 /* ---- states ------------------------------------------------------------------------------- */
 
+static void count_kept(struct h1_down *c, uint64_t change)
+{
+    if (c->place != NULL && c->has_served) {
+        metrics_add(c->place, METRIC_ADDRESS_IDLE, change);
+    }
+}
+
 static void enter(struct h1_down *c, enum h1_down_state state)
 {
     if (c->state == H1_DOWN_IDLE) {
         c->server->idle_count--;
+        count_kept(c, (uint64_t)-1);
     }
     c->state = state;
     if (state == H1_DOWN_IDLE) {
         c->server->idle_count++;
+        count_kept(c, 1);
     }
 }
 
@@ -71,6 +80,7 @@ static void keep_peer(struct h1_down *c, const struct down_peer *peer)
     c->is_tls = peer->is_tls;
     c->is_trusted = peer->is_trusted;
     c->listener = peer->listener;
+    c->place = peer->place;
     memcpy(&c->peer, &peer->peer.any, length < sizeof(c->peer) ? length : sizeof(c->peer));
     c->peer.any.sa_family = peer->peer.any.sa_family;
 }
@@ -92,8 +102,17 @@ static void tell_peer(const struct h1_down *c, struct down_peer *into)
     into->is_tls = c->is_tls;
     into->is_trusted = c->is_trusted;
     into->listener = c->listener;
+    into->place = c->place;
     memcpy(&into->peer, &c->peer, sizeof(c->peer));
     into->peer.length = length_of(c->peer.any.sa_family);
+}
+
+static void unmark(struct h1_down *c)
+{
+    if (c->is_marked) {
+        metrics_sub(c->place, METRIC_ADDRESS_BEFORE, 1);
+    }
+    c->is_marked = false;
 }
 
 /* The socket is closed already, or is closed here. */
@@ -106,6 +125,7 @@ void h1_down_close(struct h1_down *c)
     }
     enter(c, H1_DOWN_CLOSED);
     MUST(c->turn == NULL);
+    unmark(c);
     socket_close(&c->socket);
     h1_input_fini(&c->input);
     loop_timer_stop(&c->deadline);
@@ -290,6 +310,7 @@ static bool on_more(void *arg)
 
 static void become_idle(struct h1_down *c)
 {
+    c->has_served = true;
     enter(c, H1_DOWN_IDLE);
     if (c->is_half_closed && h1_input_is_empty(&c->input)) {
         h1_down_close(c);
@@ -358,7 +379,7 @@ static void close_politely(struct h1_down *c)
 {
     free_turn(c);
     if (socket_is_open(&c->socket) && !c->is_half_closed) {
-        socket_close_lingering(&c->socket, LINGER_MAX);
+        socket_close_lingering(&c->socket, LINGER_MAX, c->place);
     }
     h1_down_close(c);
 }
@@ -674,28 +695,71 @@ void h1_server_close_idle(struct h1_server *s)
     }
 }
 
+static void close_now(struct h1_down *c)
+{
+    switch (c->state) {
+    case H1_DOWN_HEAD:
+        abandon(c);
+        break;
+    case H1_DOWN_EXCHANGE:
+        if (!c->turn->is_cut) {
+            gone(c);
+        }
+        break;
+    case H1_DOWN_SKIP:
+        free_turn(c);
+        h1_down_close(c);
+        break;
+    case H1_DOWN_HANDSHAKE:
+    case H1_DOWN_IDLE:
+    case H1_DOWN_CLOSED:
+        h1_down_close(c);
+        break;
+    }
+}
+
 void h1_server_close_all(struct h1_server *s)
 {
     LIST_EACH_SAFE (node, next, &s->connections) {
+        close_now(LIST_ITEM(node, struct h1_down, node));
+    }
+}
+
+/* ---- of one virtual address --------------------------------------------------------------- */
+
+void h1_server_close_all_of(struct h1_server *s, const struct metrics_block *place)
+{
+    LIST_EACH_SAFE (node, next, &s->connections) {
         struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
-        switch (c->state) {
-        case H1_DOWN_HEAD:
-            abandon(c);
-            break;
-        case H1_DOWN_EXCHANGE:
-            if (!c->turn->is_cut) {
-                gone(c);
-            }
-            break;
-        case H1_DOWN_SKIP:
-            free_turn(c);
+        if (c->place == place) {
+            close_now(c);
+        }
+    }
+}
+
+void h1_server_close_kept_of(struct h1_server *s, const struct metrics_block *place)
+{
+    LIST_EACH_SAFE (node, next, &s->connections) {
+        struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
+        if (c->place == place && c->state == H1_DOWN_IDLE && c->has_served &&
+            h1_input_is_empty(&c->input) && !socket_has_unread(&c->socket)) {
             h1_down_close(c);
-            break;
-        case H1_DOWN_HANDSHAKE:
-        case H1_DOWN_IDLE:
-        case H1_DOWN_CLOSED:
-            h1_down_close(c);
-            break;
+        }
+    }
+}
+
+void h1_server_mark(struct h1_server *s, struct metrics_block *place, bool mark)
+{
+    LIST_EACH (node, &s->connections) {
+        struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
+        if (c->place != place || c->is_marked == mark) {
+            continue;
+        }
+        if (mark) {
+            c->is_marked = true;
+            metrics_add(place, METRIC_ADDRESS_BEFORE, 1);
+        } else {
+            unmark(c);
         }
     }
 }

@@ -53,6 +53,15 @@ void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
 void h1_server_close_idle(struct h1_server *s);
 void h1_server_close_all(struct h1_server *s);
 
+/* The same of one virtual address (down_peer.place): those that were kept for a further request,
+ * not those that never had one; and all. */
+void h1_server_close_kept_of(struct h1_server *s, const struct metrics_block *place);
+void h1_server_close_all_of(struct h1_server *s, const struct metrics_block *place);
+
+/* Those of a virtual address that are open now count as METRIC_ADDRESS_BEFORE until they end, or
+ * (mark false) no longer. */
+void h1_server_mark(struct h1_server *s, struct metrics_block *place, bool mark);
+
 /* The server of a down, and the socket's facts, for users. */
 struct h1_server *h1_down_server(const struct down *d);
 

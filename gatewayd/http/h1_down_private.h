@@ -51,6 +51,7 @@ struct h1_down {
     struct h1_down_turn *turn; /* NULL while idle */
     /* Its down_peer in few bytes: clients on a unix socket have no name. */
     const struct down_listener *listener;
+    struct metrics_block *place; /* NULL: to no virtual address */
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -59,6 +60,8 @@ struct h1_down {
     bool is_tls;
     bool is_trusted;
     bool is_half_closed; /* the client has ended its side */
+    bool has_served;     /* a request was answered on it */
+    bool is_marked;      /* h1_server_mark */
     enum h1_down_state state : 8;
 };
 

@@ -21,6 +21,7 @@
 #include "gatewayd/net/io.h"
 #include "gatewayd/net/outq.h"
 
+struct metrics_block;
 struct tls_server;
 struct tls_client;
 struct tls_stream;
@@ -98,8 +99,9 @@ void socket_close(struct socket *s);
 /* For an answer to a peer that still sends (413, 431, 400 …): ends our side, reads and drops what
  * comes, then closes, so that the answer is not lost to a reset. Over when the peer ends its side
  * or has sent nothing for two seconds, after thirty seconds, or `max_bytes`. The socket is closed
- * for its owner at once. All queued output must have been written. */
-void socket_close_lingering(struct socket *s, size_t max_bytes);
+ * for its owner at once. All queued output must have been written. While it lingers it counts in
+ * `place` (METRICS_ADDRESS; NULL: nowhere). */
+void socket_close_lingering(struct socket *s, size_t max_bytes, struct metrics_block *place);
 
 /* Runs the loop until nothing lingers on it any more, for at most `ms`: at the end of a thread. */
 void socket_finish_lingering(struct loop *loop, uint64_t ms);

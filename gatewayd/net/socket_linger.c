@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/base/mem.h"
+#include "gatewayd/core/metrics.h"
 #include "gatewayd/net/socket_private.h"
 
 #define SILENCE_MS 2000
@@ -19,8 +20,9 @@ struct lingerer {
     struct list node;
     struct loop_watch watch;
     struct loop_timer timer;
-    uint64_t until_ms; /* the end, on the loop's clock */
-    size_t left;       /* bytes to drop yet */
+    struct metrics_block *place; /* counted; NULL: none */
+    uint64_t until_ms;           /* the end, on the loop's clock */
+    size_t left;                 /* bytes to drop yet */
 };
 
 static __thread struct list lingerers;
@@ -40,6 +42,10 @@ static void finish(struct lingerer *l)
     close(l->watch.fd);
     list_remove(&l->node);
     lingerer_count--;
+    if (l->place != NULL) {
+        metrics_sub(l->place, METRIC_ADDRESS_LINGERING, 1);
+        metrics_block_unref(&l->place);
+    }
 }
 
 static void end(void *arg)
@@ -79,7 +85,7 @@ static int give_up_fd(struct socket *s)
     return fd;
 }
 
-void socket_close_lingering(struct socket *s, size_t max_bytes)
+void socket_close_lingering(struct socket *s, size_t max_bytes, struct metrics_block *place)
 {
     if (s->state != SOCKET_READY || lingerer_count >= MAX_COUNT || max_bytes == 0) {
         socket_close(s);
@@ -93,6 +99,10 @@ void socket_close_lingering(struct socket *s, size_t max_bytes)
         list_init(&lingerers);
     struct lingerer *l = mem_new(sizeof(*l));
     l->left = max_bytes;
+    if (place != NULL) {
+        l->place = metrics_block_ref(place);
+        metrics_add(place, METRIC_ADDRESS_LINGERING, 1);
+    }
     list_add_last(&lingerers, &l->node);
     lingerer_count++;
     loop_watch_init(&l->watch, loop, fd, l);

@@ -39,6 +39,15 @@ const struct node_config *control_node(const struct control *c)
     return c->node;
 }
 
+struct ha *control_ha(struct control *c)
+{
+    return NULL;
+}
+
+void control_note_change(struct control *c)
+{
+}
+
 struct credentials *control_credentials(struct control *c)
 {
     return c->credentials;

@@ -217,7 +217,7 @@ static void an_answer_survives_a_peer_that_keeps_sending(void **state)
     struct iovec iov = { bytes, SIZE };
     assert_int_not_equal(socket_writev(&pair.client.socket, &iov, 1, &n), IO_BROKEN);
     socket_pair_write(&pair, &pair.server, TEXT_OF("413"));
-    socket_close_lingering(&pair.server.socket, 10000000);
+    socket_close_lingering(&pair.server.socket, 10000000, NULL);
     assert_false(socket_is_open(&pair.server.socket));
     for (int i = 0; i < 20; i++) {
         assert_int_not_equal(socket_writev(&pair.client.socket, &iov, 1, &n), IO_BROKEN);
@@ -241,7 +241,7 @@ static void lingering_ends_after_so_many_bytes(void **state)
     socket_pair_connect(&pair);
     pair.client.reads = false;
     socket_pause_read(&pair.client.socket);
-    socket_close_lingering(&pair.server.socket, 1000);
+    socket_close_lingering(&pair.server.socket, 1000, NULL);
     char bytes[2000] = { 0 };
     socket_pair_write(&pair, &pair.client, text_from(bytes, sizeof(bytes)));
     assert_true(socket_pair_run_until(&pair, has_client_broken));
