@@ -233,7 +233,9 @@ const struct schema requests_explain_schema = {
 
 static const struct field drain_fields[] = {
     FIELD_TEXT(struct requests_drain, address,
-               .summary = "A listener's address or name; the whole node when not set.",
+               .summary =
+                   "A listener's address or name, or a virtual address or its name; the whole "
+                   "node when not set.",
                .example = "\"0.0.0.0:8080\""),
 };
 

@@ -5,28 +5,34 @@
  * Connections do not survive the move, so all of them have ended before. Closing: answers say
  * Connection: close, and what is connected since before thins out; new connections are taken, for
  * the address is here. When the last of before is gone, or kept ones had half of the time to send
- * their next request, holding begins: kept connections are closed, handshakes are held back (a
- * client sends its SYN again after a second, to whoever has the address by then), and what came
- * meanwhile ends, within some milliseconds usually. If it does not in 180 ms, handshakes are let in
- * again, and the next try comes when those that were connected are gone; the last one is at the
- * deadline, and then the address moves whatever is left.
+ * their next request, holding begins: kept connections are closed, handshakes are held back, and
+ * what came meanwhile ends. A client whose handshake is held back sends its SYN again after a
+ * second, to whoever has the address by then: so it does not matter to it whether that takes 100 ms
+ * or 700. gatewayd-hold holds for 300 ms at most and is asked again as long as need be. If
+ * something is still in flight after 600 ms, handshakes are let in again, and the next try comes
+ * when those that were connected are gone. The last one begins a quarter of the time before the
+ * deadline (two seconds at most), and at the deadline the address moves whatever is left.
  *
  * Moving: with a weight of -100 the other node waits for three adverts that it does not like, 275
  * ms (measured); with that of a fault keepalived gives the address up at once and says so, and the
- * other one has it after 40 to 70 ms, well within the time in which handshakes are held. But a
- * node at fault takes no address either. So the fault is told for a moment, and only if some
- * other node is known that would take it; then, and otherwise at once, it is -100.
+ * other one has it after 40 to 70 ms. But a node at fault takes no address either. So the fault is
+ * told for a moment, and only if some other node is known that would take it; then, and otherwise
+ * at once, it is -100.
  */
 #include "conf/base/mem.h"
 #include "gatewayd/ha_private.h"
 
 #define STEP_MS 5
 
-/* gatewayd-hold holds for no longer. */
-#define HOLD_MS 300
+/* gatewayd-hold holds for no longer, and is asked again after the second. */
+#define HOLD_MS  300
+#define RENEW_MS 150
 
-/* Of it, for what is in flight; the rest is for the move. */
-#define PATIENCE_MS 180
+/* For what is in flight; with the move it is less than a second. */
+#define PATIENCE_MS 600
+
+/* The last try, before the deadline, at most. */
+#define LAST_MOST_MS 2000
 
 /* Clients that were answered have so long to close, before it is taken for done. */
 #define LINGER_MS 60
@@ -125,7 +131,8 @@ static bool can_hold(const struct ha_place *p)
 static void begin_holding(struct ha_place *p, uint64_t now)
 {
     p->drain.held_ms = now;
-    p->drain.is_last = now + HOLD_MS >= p->drain.deadline_ms;
+    p->drain.is_last = now >= p->drain.last_ms;
+    p->drain.renewed_ms = now;
     p->drain.is_told = false;
     p->drain.hold = HA_HOLD_ASKED;
     p->drain.quiet_ms = 0;
@@ -136,7 +143,7 @@ static void begin_holding(struct ha_place *p, uint64_t now)
 
 static void step_closing(struct ha_place *p, uint64_t now)
 {
-    bool is_late = now >= p->drain.half_ms || now + HOLD_MS >= p->drain.deadline_ms;
+    bool is_late = now >= p->drain.half_ms || now >= p->drain.last_ms;
 
     if (p->drain.marks_left > 0 || !can_hold(p))
         return;
@@ -164,8 +171,7 @@ static void begin_moving(struct ha_place *p, uint64_t now)
                  "cut",
                  TEXT_ARGS(p->address->name),
                  (unsigned long long)count(p, METRIC_ADDRESS_CONNECTIONS));
-    if (!p->drain.is_sudden)
-        ha_hold_ask(p, HOLD_MS); /* it takes as long */
+    ha_hold_ask(p, HOLD_MS); /* it takes no longer */
     ha_enter(p, HA_MOVING);
     ha_drain_on_vrrp(p);
 }
@@ -186,8 +192,13 @@ static bool is_quiet(struct ha_place *p, uint64_t now)
 
 static void step_holding(struct ha_place *p, uint64_t now)
 {
-    bool is_late = now - p->drain.held_ms >= PATIENCE_MS;
+    bool is_late =
+        p->drain.is_last ? now >= p->drain.deadline_ms : now - p->drain.held_ms >= PATIENCE_MS;
 
+    if (now - p->drain.renewed_ms >= RENEW_MS) {
+        p->drain.renewed_ms = now;
+        ha_hold_ask(p, HOLD_MS);
+    }
     if (p->drain.is_told) {
         if (now - p->drain.moving_ms >= TOLD_MS)
             begin_moving(p, now);
@@ -298,6 +309,11 @@ void ha_drain_init(struct ha *ha)
     loop_timer_init(&ha->step, ha->loop, on_step, ha);
 }
 
+static uint64_t last_try_ms(uint64_t window_ms)
+{
+    return window_ms / 4 < LAST_MOST_MS ? window_ms / 4 : LAST_MOST_MS;
+}
+
 void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_ms)
 {
     uint64_t now = loop_now_ms(p->ha->loop);
@@ -305,8 +321,10 @@ void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_m
 
     if (is_moving(p) || p->phase == HA_DRAINED) {
         /* On its way; it may have to be there earlier, and stay there. */
-        if (now + window_ms < p->drain.deadline_ms)
+        if (now + window_ms < p->drain.deadline_ms) {
             p->drain.deadline_ms = now + window_ms;
+            p->drain.last_ms = now + window_ms - last_try_ms(window_ms);
+        }
         if (reason == HA_FOR_END || p->drain.reason == HA_FOR_OTHER_NODE)
             p->drain.reason = reason;
         return;
@@ -314,6 +332,7 @@ void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_m
     p->drain = (struct ha_drain){ .reason = reason,
                                   .half_ms = now + window_ms / 2,
                                   .deadline_ms = now + window_ms,
+                                  .last_ms = now + window_ms - last_try_ms(window_ms),
                                   .marks_left = marks_left,
                                   .asked_ms = now };
     mark(p, WORKER_PLACE_DRAIN);

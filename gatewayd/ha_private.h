@@ -23,6 +23,8 @@ struct ha_drain {
     enum ha_reason reason;
     uint64_t half_ms;       /* when kept connections are closed, whatever is in flight */
     uint64_t deadline_ms;   /* when it moves, whatever is in flight */
+    uint64_t last_ms;       /* the last try begins */
+    uint64_t renewed_ms;    /* HA_HOLDING: gatewayd-hold was asked last */
     uint64_t held_ms;       /* HA_HOLDING: since when */
     uint64_t quiet_ms;      /* HA_HOLDING: since when nobody is connected; 0: somebody is */
     enum ha_hold hold;      /* what became of it */
