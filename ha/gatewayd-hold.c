@@ -167,18 +167,21 @@ static const char *change_hold(const struct site_address *a, unsigned ms)
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
+/* One that has ended and was not waited for yet runs no more. */
 static bool is_keepalived(const char *pid)
 {
     char path[64];
-    char name[32] = "";
-    int length = snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+    char line[128] = ""; /* PID (NAME) STATE ... */
+    int length = snprintf(path, sizeof(path), "/proc/%s/stat", pid);
     int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if (fd < 0)
         return false;
-    ssize_t n = read(fd, name, sizeof(name) - 1);
+    ssize_t n = read(fd, line, sizeof(line) - 1);
     close(fd);
-    return n > 0 && strncmp(name, "keepalived", 10) == 0;
+    const char *state = strstr(line, ") ");
+    return n > 0 && state != NULL && strstr(line, " (keepalived") != NULL &&
+           strchr("ZX", state[2]) == NULL;
 }
 
 static bool is_keepalived_running(void)

@@ -43,6 +43,7 @@
 #define CHECK_MS      800
 #define RECONNECT_MS  20 /* while a new process takes over from the old one */
 #define REMOVE_MS     1000
+#define GONE_MS       250 /* of keepalived, until its addresses are taken off */
 #define NICE          (-10)
 
 struct keeper {
@@ -56,7 +57,8 @@ static struct site_file site;
 static struct watch_rule rule;
 static struct keeper keepers[PIDFILES_MOST];
 static size_t keeper_count;
-static bool has_kept; /* keepalived was seen running */
+static bool has_kept;   /* keepalived was seen running */
+static int64_t gone_ms; /* since when it runs no more, and its addresses are here; 0: it runs */
 static volatile sig_atomic_t is_told_to_end;
 static volatile sig_atomic_t is_told_to_read;
 
@@ -290,19 +292,22 @@ static pid_t read_pid(const char *file)
     return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
 }
 
+/* One that has ended and was not waited for yet runs no more. */
 static bool is_keepalived(pid_t pid)
 {
     char path[64];
-    char name[32] = "";
+    char line[128] = ""; /* PID (NAME) STATE ... */
     int fd;
 
-    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t n = read(fd, name, sizeof(name) - 1);
+    ssize_t n = read(fd, line, sizeof(line) - 1);
     close(fd);
-    return n > 0 && strncmp(name, "keepalived", 10) == 0;
+    const char *state = strstr(line, ") ");
+    return n > 0 && state != NULL && strstr(line, " (keepalived") != NULL &&
+           strchr("ZX", state[2]) == NULL;
 }
 
 static bool open_keeper(struct keeper *k)
@@ -346,7 +351,8 @@ static void remove_address(const struct site_address *a)
 }
 
 /* A child that died alone is started again by its parent, and a parent's death ends the child, who
- * takes the addresses off: only when none of them is left it is up to us. */
+ * takes the addresses off: only when none of them is left it is up to us. Not at once: until
+ * another node has missed three adverts this one is the only that answers. */
 static void look_at_keepers(void)
 {
     bool is_running = false;
@@ -355,10 +361,16 @@ static void look_at_keepers(void)
         is_running = keepers[i].fd >= 0 || open_keeper(&keepers[i]) || is_running;
     if (has_kept && !is_running) {
         say("keepalived is gone: its addresses are taken off this node");
-        for (size_t i = 0; i < site.count; i++)
-            remove_address(&site.items[i]);
+        gone_ms = now_ms();
     }
     has_kept = is_running;
+    if (is_running)
+        gone_ms = 0;
+    if (gone_ms == 0 || now_ms() - gone_ms < GONE_MS)
+        return;
+    gone_ms = 0;
+    for (size_t i = 0; i < site.count; i++)
+        remove_address(&site.items[i]);
 }
 
 static void on_keeper_gone(struct keeper *k)

@@ -6,7 +6,8 @@
 #   prepare   before keepalived starts: each address has a track file that USER may write. One that
 #             is not there is made with the fault: nobody has said yet that gatewayd is well.
 #   remove    after keepalived ended, however it ended: takes the addresses off this node. Killed, it
-#             leaves them, and two nodes answer for one address.
+#             leaves them, and two nodes answer for one address; but not before another node has
+#             missed it.
 set -u
 usage() {
     echo "usage: ha-addresses prepare|remove [-a FILE] [-d FOLDER] [-u USER]" >&2
@@ -32,9 +33,14 @@ prepare() { # NAME
     echo -254 >"$folder/$1.track" && chown "$user:" "$folder/$1.track"
 }
 
+waited=
 remove() { # ADDRESS/LENGTH INTERFACE
     case " $(ip -o address show dev "$2" 2>/dev/null) " in
-    *" $1 "*) ip address del "$1" dev "$2" && echo "ha-addresses: $1 was taken off $2" >&2 ;;
+    *" $1 "*)
+        [ -n "$waited" ] || sleep 0.25
+        waited=yes
+        ip address del "$1" dev "$2" && echo "ha-addresses: $1 was taken off $2" >&2
+        ;;
     esac
 }
 

@@ -172,9 +172,14 @@ class Node(Space):
         made = self.lab.folder / "site" / self.node
         for name in ("keepalived.conf", "ha.addresses"):
             shutil.copy(made / name, self.folder / name)
-        # Each node of the lab has a folder of its own on this one machine.
+        # Each node of the lab has folders of its own on this one machine.
+        programs = self.folder / "programs"
+        programs.mkdir()
+        for path in (self.lab.folder / "programs").iterdir():
+            os.link(path, programs / path.name)
         path = self.folder / "keepalived.conf"
-        path.write_text(path.read_text().replace("/run/gatewayd-ha", str(self.run_folder)))
+        path.write_text(path.read_text().replace("/run/gatewayd-ha", str(self.run_folder))
+                        .replace(str(self.lab.folder / "programs"), str(programs)))
         (self.folder / "gatewayd.conf").write_text(self.config())
         for path in (self.run_folder, self.folder / "state"):
             os.chown(path, NOBODY, NOBODY)
@@ -228,6 +233,9 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
 
     # ---- programs ----
 
+    def program(self, name):
+        return self.folder / "programs" / name
+
     def _pidfiles(self):
         return [self.folder / "keepalived.pid", self.folder / "vrrp.pid"]
 
@@ -236,18 +244,18 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
                 "--inh-caps=-all", *words]
 
     def start_gatewayd(self):
-        self.spawn("gatewayd", *self._as_nobody(self.lab.program("gatewayd"), "-c",
+        self.spawn("gatewayd", *self._as_nobody(self.program("gatewayd"), "-c",
                                                 self.folder / "gatewayd.conf"))
 
     def start_hold(self):
-        words = [self.lab.program("gatewayd-hold"), "-a", self.folder / "ha.addresses", "-s",
+        words = [self.program("gatewayd-hold"), "-a", self.folder / "ha.addresses", "-s",
                  self.run_folder / "hold.sock", "-u", "nobody", "-n", shutil.which("nft")]
         for path in self._pidfiles():
             words += ["-k", path]
         self.spawn("hold", *words)
 
     def start_watch(self):
-        words = [self.lab.program("gatewayd-watch"), "-a", self.folder / "ha.addresses", "-d",
+        words = [self.program("gatewayd-watch"), "-a", self.folder / "ha.addresses", "-d",
                  self.run_folder]
         for path in self._pidfiles():
             words += ["-k", path]
@@ -262,9 +270,21 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
         """(parent, child)."""
         return [int(path.read_text()) for path in self._pidfiles()]
 
+    def kill_keepalived(self, *which):
+        """kill -9 of "parent", "child" or both."""
+        parent, child = self.keepalived_pids()
+        if len(which) == 2:
+            os.kill(parent, signal.SIGSTOP)  # it must not start another child
+        if "child" in which:
+            os.kill(child, signal.SIGKILL)
+        if "parent" in which:
+            self.kill("keepalived")
+
     def start(self):
+        """Whatever of it is not running."""
         for name in ("hold", "gatewayd", "watch", "keepalived"):
-            if name not in self.processes:
+            process = self.processes.get(name)
+            if process is None or process.poll() is not None:
                 getattr(self, "start_" + name)()
         return self
 
@@ -274,6 +294,9 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
         for name in ("keepalived", "watch", "hold"):
             self.end(name)
         return status
+
+    def signal(self, name, number):
+        self.processes[name].send_signal(number)
 
     def kill(self, name):
         """kill -9."""
@@ -347,7 +370,38 @@ class Load:
     def stop(self):
         self.process.terminate()
         text, _ = self.process.communicate(timeout=20)
-        return [json.loads(line) for line in text.splitlines()]
+        return Report([json.loads(line) for line in text.splitlines()])
+
+
+class Report:
+    """What came of a load: by address, the longest time without an answer and what failed."""
+
+    def __init__(self, flows):
+        self.flows = flows
+
+    def gap(self, address, kind=None):
+        """Seconds: of new connections to it, of kept ones (the worst), or of both."""
+        return max((f["gap"] for f in self.flows
+                    if f["address"] == address and kind in (None, f["kind"])), default=0)
+
+    def failed(self, address=None):
+        return sum(f["failed"] for f in self.flows if address in (None, f["address"]))
+
+    def answered(self):
+        return sum(f["answered"] for f in self.flows)
+
+    def failures(self):
+        """[(time, address, kind, why)] in order."""
+        return sorted((at, f["address"], f["kind"], why)
+                      for f in self.flows for at, why in f["failures"])
+
+    def __str__(self):
+        lines = []
+        for address in sorted({f["address"] for f in self.flows}):
+            lines.append(f"{address}: {self.gap(address, 'new') * 1000:.0f} ms without an answer to "
+                         f"new connections, {self.gap(address, 'kept') * 1000:.0f} ms on kept ones, "
+                         f"{self.failed(address)} failed")
+        return f"{self.answered()} answered; " + "; ".join(lines)
 
 
 def prefer():
@@ -482,7 +536,20 @@ routes = ( {{ name = "fast"; match = {{ paths = ("/fast"); }}; respond = {{ body
                 "on" if are_parted else "off")
 
     def part_redis(self, node, is_parted):
-        self.redis.run("ip", "route", "add" if is_parted else "del", "blackhole", node.ipv4)
+        self.redis.run("ip", "route", "replace" if is_parted else "del", "blackhole", node.ipv4,
+                       check=is_parted)
+
+    def restore(self):
+        """Undoes what stories do, until every address is at home."""
+        self.part_nodes(False)
+        for node in self.nodes:
+            node.link(True)
+            self.part_redis(node, False)
+            gatewayd = node.processes.get("gatewayd")
+            if gatewayd is not None:
+                gatewayd.send_signal(signal.SIGCONT)
+            node.start()
+        return self.settle()
 
     def remove(self):
         for space in self.spaces():
@@ -519,7 +586,7 @@ Then, in any order:
   3. gatewayd of node a is killed (its address moves to b), and started again (it comes back after 5 s):
     kill -9 $(ip netns pids {name}-a | xargs -rn1 sh -c 'grep -qx gatewayd /proc/$0/comm && echo $0'); sleep 1; on_b ip -br address show dev eth0
 
-    on_a setpriv --reuid={nobody} --regid={nobody} --clear-groups {folder}/programs/gatewayd -c {folder}/a/gatewayd.conf >>{folder}/a/gatewayd.log 2>&1 & sleep 10; on_a ip -br address show dev eth0
+    on_a setpriv --reuid={nobody} --regid={nobody} --clear-groups {folder}/a/programs/gatewayd -c {folder}/a/gatewayd.conf >>{folder}/a/gatewayd.log 2>&1 & sleep 10; on_a ip -br address show dev eth0
 
   4. Node b is drained (no request fails), and takes its address again:
     ctl b drain; sleep 5; on_a ip -br address show dev eth0; ctl b undrain

@@ -31,6 +31,8 @@
 #define BUFFER   2048
 #define ALL      8192 /* connections at once */
 
+#define CONNECT_AGAIN 0.2 /* seconds */
+
 enum state { FREE, CONNECTING, IDLE, ASKED };
 
 struct flow {
@@ -149,10 +151,11 @@ static void answered(struct connection *c)
 
 static void ask(struct connection *c)
 {
+    bool is_v6 = c->flow->to.ss_family == AF_INET6;
     char request[256];
-    int length =
-        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", c->flow->path,
-                 c->flow->address, c->flow->is_kept ? "" : "Connection: close\r\n");
+    int length = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s%s%s\r\n%s\r\n",
+                          c->flow->path, is_v6 ? "[" : "", c->flow->address, is_v6 ? "]" : "",
+                          c->flow->is_kept ? "" : "Connection: close\r\n");
 
     c->state = ASKED;
     c->filled = 0;
@@ -265,6 +268,14 @@ static void tick(struct flow *f, double t)
     }
 }
 
+/* A kept flow does not wait for the second SYN, a second later: it tries again. */
+static bool is_late(const struct connection *c, double t, double timeout)
+{
+    if (c->state == CONNECTING && c->flow->is_kept && t - c->begun > CONNECT_AGAIN)
+        return true;
+    return (c->state == CONNECTING || c->state == ASKED) && t - c->begun > timeout;
+}
+
 static void load(double timeout)
 {
     struct epoll_event events[EVENTS];
@@ -285,7 +296,7 @@ static void load(double timeout)
         }
         t = now();
         for (int i = 0; i < most; i++) {
-            if ((all[i].state == CONNECTING || all[i].state == ASKED) && t - all[i].begun > timeout)
+            if (is_late(&all[i], t, timeout))
                 fail(&all[i], all[i].state == ASKED ? "no answer" : "no connection");
         }
         for (int i = 0; i < flow_count; i++)
