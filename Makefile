@@ -259,8 +259,8 @@ fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functio
 .PHONY: test test-long lint docs docs-check format coverage print-cppflags
 test: ## everything: installs what tests need, builds, ends in "N passed, N failed"
 	@tests/run
-test-long: ## what takes longer: outages of Redis, shared limits, shared history sanitized
-	@tests/run stories-long stories-long-asan stories-long-tsan
+test-long: ## what takes longer: outages of Redis, shared limits, shared history sanitized, keepalived
+	@tests/run stories-long stories-long-asan stories-long-tsan stories-ha
 
 lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck, spelling ...
 	@tests/deps lint

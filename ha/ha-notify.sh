@@ -9,6 +9,8 @@ set -u
 folder=${1:?usage: ha-notify FOLDER FIFO}
 fifo=${2:?usage: ha-notify FOLDER FIFO}
 umask 022
+# keepalived that stops ends this first; the last word is in the FIFO by then, and its end follows.
+trap '' TERM HUP
 
 state() { # NAME STATE
     printf '%s %s\n' "$2" "$(date +%s)" >"$folder/.$1.state.$$" &&

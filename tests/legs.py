@@ -127,7 +127,7 @@ def counts_of_reports(reports):
     return counts
 
 
-def stories(build, sanitizer, *, marked=None, timeout=600):
+def stories(build, sanitizer, *, marked=None, timeout=600, is_alone=False):
     """tests/e2e against the programs in `build`; `marked` keeps those with that mark."""
     if not list(STORIES.glob("test_*.py")):
         return Counts()
@@ -136,7 +136,7 @@ def stories(build, sanitizer, *, marked=None, timeout=600):
     reports = (pathlib.Path(build) / "reports").resolve()
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                f"--junitxml={report}", "--tb=short", str(STORIES)]
-    if has_module("xdist"):
+    if has_module("xdist") and not is_alone:
         # They wait more than they compute: three at a time keep two processors busy.
         command += ["-n", str(min(6, 1 + int(JOBS))), "--dist", "load"]
     if marked:
@@ -171,12 +171,17 @@ def leg_lint():
 
 
 def leg_stories():
-    return stories("build", "", marked="not long", timeout=1200)
+    return stories("build", "", marked="not long and not ha", timeout=1200)
 
 
 def leg_stories_long():
     make("all")
     return stories("build", "", marked="long", timeout=1500)
+
+
+def leg_stories_ha():
+    make("all")
+    return stories("build", "", marked="ha", timeout=900, is_alone=True)
 
 
 def leg_unit_asan():
@@ -220,7 +225,7 @@ LEGS = [
 # `make test` has to end within 15 minutes on two cores; these are `make test-long`.
 LONG_LEGS = [
     ("stories-long", leg_stories_long), ("stories-long-asan", leg_stories_long_asan),
-    ("stories-long-tsan", leg_stories_long_tsan),
+    ("stories-long-tsan", leg_stories_long_tsan), ("stories-ha", leg_stories_ha),
 ]
 
 

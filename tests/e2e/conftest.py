@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: nodes and origins that end with their story."""
+import os
+
 import pytest
 
+from harness import lab as labs
 from harness.cluster import Cluster
-from harness.node import Node
+from harness.node import BUILD, Node
 from harness.origin import Origin
 from harness.proxy import Proxy
 from harness.redis import RedisServer, SentinelSet
@@ -114,3 +117,21 @@ def make_proxy():
     yield make
     for proxy in proxies:
         proxy.stop()
+
+
+@pytest.fixture(scope="session", name="lab")
+def fixture_lab():
+    """A site with keepalived in network namespaces (harness/lab.py): gw-a at home on "a" and its
+    IPv6 address "a6", gw-b on "b". One for all stories; each begins with lab.restore()."""
+    why = labs.missing()
+    if why is not None:
+        pytest.skip(f"no site with keepalived here: {why}")
+    labs.sweep()
+    made = labs.Lab(f"gwt{os.getpid()}", BUILD, addresses=[
+        {"name": "a", "address": "10.99.0.100/24", "home": "gw-a"},
+        {"name": "b", "address": "10.99.0.101/24", "home": "gw-b"},
+        {"name": "a6", "address": "fd00:99::100/64", "home": "gw-a"}])
+    try:
+        yield made.make().start()
+    finally:
+        made.remove()

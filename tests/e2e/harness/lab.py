@@ -155,6 +155,12 @@ class Space:
         run("ip", "-n", self.lab.switch, "link", "set", "dev", self.name, "up" if is_up else "down")
 
 
+    def pass_on(self, is_passed):
+        """Whether the switch passes anything on; the node sees nothing of it."""
+        run("bridge", "-n", self.lab.switch, "link", "set", "dev", self.name, "state",
+            "3" if is_passed else "0")
+
+
 class Node(Space):
     """A gateway with keepalived and what is beside it."""
 
@@ -298,6 +304,10 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
     def signal(self, name, number):
         self.processes[name].send_signal(number)
 
+    def freeze(self):
+        """gatewayd hangs: its kernel still accepts."""
+        self.signal("gatewayd", signal.SIGSTOP)
+
     def kill(self, name):
         """kill -9."""
         process = self.processes.pop(name)
@@ -317,8 +327,8 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
             process.wait()
         self.processes.clear()
         self.run("ip", "address", "flush", "dev", "eth0")
-        for path in list(self.run_folder.iterdir()):
-            path.unlink()
+        for path in [*self.run_folder.iterdir(), *self._pidfiles()]:
+            path.unlink(missing_ok=True)
 
     def power_on(self):
         self.link(True)
@@ -427,6 +437,18 @@ class Lab:
         self.site = addresses or [
             {"name": node.name, "address": f"{NETWORK}{100 + i}/24", "home": node.node}
             for i, node in enumerate(self.nodes)]
+
+    @property
+    def a(self):
+        return self.nodes[0]
+
+    @property
+    def b(self):
+        return self.nodes[1]
+
+    def homes(self, node):
+        """Names of the addresses that are at home there."""
+        return {a["name"] for a in self.site if a["home"] == node.node}
 
     def spaces(self):
         return [*self.nodes, self.redis, self.origin, self.client]
@@ -544,6 +566,7 @@ routes = ( {{ name = "fast"; match = {{ paths = ("/fast"); }}; respond = {{ body
         self.part_nodes(False)
         for node in self.nodes:
             node.link(True)
+            node.pass_on(True)
             self.part_redis(node, False)
             gatewayd = node.processes.get("gatewayd")
             if gatewayd is not None:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses that are moved on purpose: drains, restarts, nodes that come back. Under a steady load
+of new and kept connections, with requests in flight all the time, nothing fails."""
+import time
+
+import pytest
+
+from harness.lab import Load
+from harness.wait import until
+
+pytestmark = pytest.mark.ha
+
+# A kept connection in three waits most of its time for a slow answer.
+PATHS = ("/fast", "/wait/50", "/wait/400")
+
+
+def without_a_failure(lab, load, what):
+    report = load.stop()
+    print(f"{what}: {report}")
+    assert report.failed() == 0, f"{what}: {report}\n{report.failures()[:20]}\n{lab.story()}"
+    return report
+
+
+def test_a_node_is_drained_and_comes_back(lab):
+    lab.restore()
+    load = Load(lab, paths=PATHS)
+    lab.a.ctl("drain")
+    until(lambda: lab.b.held() == set(lab.addresses()) and lab.a.held() == set(), timeout=20,
+          what="the addresses at the other node")
+    time.sleep(0.5)
+    lab.a.ctl("undrain")
+    lab.settle()
+    without_a_failure(lab, load, "drain and undrain")
+
+
+def test_one_address_is_drained(lab):
+    lab.restore()
+    load = Load(lab, paths=PATHS)
+    lab.a.ctl("drain", "a")
+    until(lambda: "a" in lab.b.held() and "a" not in lab.a.held(), timeout=20,
+          what="the address at the other node")
+    assert "a6" in lab.a.held() and lab.a.is_ready()
+    time.sleep(0.5)
+    lab.a.ctl("undrain", "a")
+    lab.settle()
+    without_a_failure(lab, load, "one address")
+
+
+def test_both_nodes_are_restarted_one_after_the_other(lab):
+    """As an administrator does it: systemctl stop and start, the other one once all is well."""
+    lab.restore()
+    load = Load(lab, paths=PATHS)
+    for node in lab.nodes:
+        assert node.stop() == 0, node.log("gatewayd")[-3000:]
+        assert node.held() == set()
+        node.start()
+        lab.settle()
+    without_a_failure(lab, load, "restarts")
+
+
+def test_keepalived_is_restarted(lab):
+    """Ending politely it gives its addresses up before gatewayd could drain them: what is open
+    breaks, and nobody waits for long."""
+    lab.restore()
+    load = Load(lab)
+    time.sleep(0.3)
+    lab.a.end("keepalived")
+    time.sleep(1)
+    report = load.stop()
+    print(f"keepalived stopped: {report}")
+    assert lab.b.held() == set(lab.addresses()) and lab.a.held() == set()
+    assert max(report.gap(address) for address in lab.addresses().values()) <= 1.0, report
