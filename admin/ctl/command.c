@@ -173,17 +173,23 @@ static bool read_reply(struct command *c, bool is_text, struct command_reply *re
     return is_read;
 }
 
-static void refuse(struct command *c, const struct command_reply *reply)
+static void print_refusal(struct command *c, const struct command_reply *reply, struct builder *b)
 {
     const struct refusal_source source = {
         .file = c->source_file,
         .doc = &c->source,
         .json = c->source_json,
     };
+
+    refusal_print(reply->answer.status, &reply->doc, &source, b);
+}
+
+static void refuse(struct command *c, const struct command_reply *reply)
+{
     struct builder b;
 
     builder_init(&b, PRINTED_MAX);
-    refusal_print(reply->answer.status, &reply->doc, &source, &b);
+    print_refusal(c, reply, &b);
     (void)fprintf(stderr, "%.*s", TEXT_ARGS(builder_text(&b)));
     builder_fini(&b);
 }
@@ -214,16 +220,28 @@ static bool is_success(const struct command_reply *reply)
     return reply->answer.status >= 200 && reply->answer.status < 300;
 }
 
+bool command_ask_why(struct command *c, const struct http_request *request,
+                     struct command_reply *reply_out, struct builder *why)
+{
+    if (!ask(c, request, why, reply_out))
+        return false;
+    if (is_success(reply_out))
+        return true;
+    print_refusal(c, reply_out, why);
+    while (why->length > 0 && why->at[why->length - 1] == '\n')
+        why->length--;
+    return false;
+}
+
 bool command_try(struct command *c, const struct http_request *request,
                  struct command_reply *reply_out)
 {
     struct builder why;
-    bool is_answered;
 
     builder_init(&why, SENTENCE_MAX);
-    is_answered = ask(c, request, &why, reply_out);
+    bool is_done = command_ask_why(c, request, reply_out, &why);
     builder_fini(&why);
-    return is_answered && is_success(reply_out);
+    return is_done;
 }
 
 bool command_call(struct command *c, const struct http_request *request,

@@ -38,6 +38,10 @@ struct command_reply {
 MUST_USE bool command_call(struct command *c, const struct http_request *request,
                            struct command_reply *reply_out, enum verb_status *status_out);
 
+/* The same, with what there is to say in `why` instead; false for anything but 2xx. */
+MUST_USE bool command_ask_why(struct command *c, const struct http_request *request,
+                              struct command_reply *reply_out, struct builder *why);
+
 /* The same without a word: false for anything but 2xx. */
 MUST_USE bool command_try(struct command *c, const struct http_request *request,
                           struct command_reply *reply_out);

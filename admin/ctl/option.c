@@ -62,6 +62,20 @@ const struct option_row option_rows[OPTION_IDS] = {
     [OPTION_MAN] = { "man", 0, NULL, "The same as a manual page." },
     [OPTION_NODE] = { "node", 0, "NAME", "For this node only; else for all of them." },
     [OPTION_OUT] = { "out", 0, "FOLDER", "Writes files there instead of printing." },
+    [OPTION_RUN] = { "run", 0, "COMMAND",
+                     "What upgrades a node, for the shell; {node}, {host} and {address} in it are "
+                     "the node's name, and where it is reached." },
+    [OPTION_LIVE] = { "live", 0, NULL,
+                      "The command replaces the running binary without a gap: no node is "
+                      "drained." },
+    [OPTION_WITHIN] = { "within", 0, "DURATION",
+                        "How long a node may take to be back after the command; 5m if not said." },
+    [OPTION_DRAIN_FOR] = { "drain-for", 0, "DURATION",
+                           "How long what is in flight on a node is waited for; 30s if not "
+                           "said." },
+    [OPTION_TO] = { "to", 0, "VERSION",
+                    "Nodes of this version are passed over; one that has another one afterwards is "
+                    "a failure." },
 };
 
 const uint64_t option_common = OPTION_BIT(SERVER) | OPTION_BIT(TOKEN_FILE) | OPTION_BIT(CACERT) |

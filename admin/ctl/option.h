@@ -52,6 +52,11 @@ enum option_id {
     OPTION_MAN,
     OPTION_NODE,
     OPTION_OUT,
+    OPTION_RUN,
+    OPTION_LIVE,
+    OPTION_WITHIN,
+    OPTION_DRAIN_FOR,
+    OPTION_TO,
     OPTION_IDS
 };
 

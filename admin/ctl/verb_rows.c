@@ -503,6 +503,42 @@ const struct verb verb_rows[] = {
                       { "gatewayctl ha config ha.conf --node gw-a | less",
                         "what gw-a would get" } },
     },
+    {
+        .name = "cluster upgrade",
+        .arguments = "[NODE…]",
+        .most = MANY,
+        .options = OPTION_BIT(RUN) | OPTION_BIT(LIVE) | OPTION_BIT(TO) | OPTION_BIT(DRAIN_FOR) |
+                   OPTION_BIT(WITHIN) | OPTION_BIT(DRY_RUN) | OPTION_BIT(YES),
+        .group = VERB_GROUP_NODE,
+        .run = verb_cluster_upgrade,
+        .summary = "Upgrades all nodes, or those named, one after the other, while the others "
+                   "serve.",
+        .details =
+            "For each node: looks whether all others are ready, connected to the store and at the "
+            "same revision, and stops if not; drains the node and waits until nothing is in "
+            "flight; runs the command; waits until another process answers there, is ready and "
+            "has caught up; ends the draining. With virtual addresses it waits until those it "
+            "had are back.\n\n"
+            "Nothing is done that is not sure: whatever goes wrong ends it, and it says what was "
+            "done, how the node is left and how to go on. A node whose command failed stays "
+            "drained. Starting it again is always right; --to or the names of nodes leave out "
+            "those that are done.\n\n"
+            "Nodes are asked at the addresses that they advertise (`gatewayctl nodes`), as "
+            "--server is: with TLS or without, with the same token. The command is run where "
+            "gatewayctl "
+            "is; GATEWAYD_NODE, GATEWAYD_HOST and GATEWAYD_ADDRESS are set for it too.",
+        .examples = { { "gatewayctl cluster upgrade --run 'ssh root@{host} apt-get install -y "
+                        "gatewayd' --dry-run",
+                        "what would be done" },
+                      { "gatewayctl cluster upgrade --run './deploy {node}' --to 0.5.0",
+                        "those that are not at 0.5.0" },
+                      { "gatewayctl cluster upgrade gw-b --run 'ssh {host} systemctl restart "
+                        "gatewayd'",
+                        "one node" },
+                      { "gatewayctl cluster upgrade --live --run 'ssh root@{host} apt-get "
+                        "install -y gatewayd'",
+                        "by packages, which replace the program in place" } },
+    },
     /* ---- gatewayctl itself ---- */
     {
         .name = "help",

@@ -60,6 +60,9 @@ verb_fn verb_upgrade;
 /* verb_ha.c */
 verb_fn verb_ha_config;
 
+/* verb_cluster.c */
+verb_fn verb_cluster_upgrade;
+
 /* verb_self.c */
 verb_fn verb_help;
 verb_fn verb_completion;

@@ -2,10 +2,12 @@
 """Nodes that ask and tell each other over TLS: each shows a certificate, and believes nobody that
 cluster.ca has not vouched for."""
 import signal
+import subprocess
 
 import pytest
 
 from harness.certs import Authority
+from harness.node import BUILD, TOKENS
 from harness.wait import until
 
 pytestmark = pytest.mark.sanitize_long
@@ -138,6 +140,21 @@ def test_who_shows_no_certificate_of_ours_is_not_let_in(
     assert (use(pair[1], key), use(pair[0], key)) == (401, 200)
     redis.go_on()
     until(lambda: use(pair[0], key) == 401, timeout=10, what="gw-a learning it from the history")
+
+
+def test_gatewayctl_asks_all_nodes_over_tls(make_cluster, redis, service, authority, tmp_path):
+    """It was told of one node; the others are asked as they advertise themselves, in the same way."""
+    pair = make_pair(make_cluster, redis, service, authority)
+    cert, key = authority.issue("ctl", "operator.test")
+    done = subprocess.run(
+        [BUILD / "gatewayctl", "-s", f"https://127.0.0.1:{pair[0].admin_port}", "--cacert",
+         str(authority.cert), "--cert", str(cert), "--key", str(key), "cluster", "upgrade",
+         "--dry-run", "--run", "deploy {node}"], text=True, capture_output=True, timeout=60,
+        stdin=subprocess.DEVNULL, env={"HOME": str(tmp_path), "GATEWAYCTL_TOKEN": TOKENS["admin"]},
+        check=False)
+    assert done.returncode == 0, done.stderr
+    assert "gw-a: would run: deploy gw-a" in done.stdout
+    assert "gw-b: would run: deploy gw-b" in done.stdout
 
 
 def test_renewed_certificates_are_shown_after_sighup(make_cluster, redis, service, tmp_path):

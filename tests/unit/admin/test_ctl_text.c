@@ -12,6 +12,7 @@
 #include "admin/ctl/json_lines.h"
 #include "admin/ctl/outline.h"
 #include "admin/ctl/refusal.h"
+#include "admin/ctl/runner.h"
 #include "admin/ctl/table.h"
 #include "admin/ctl/url.h"
 #include "conf/read_json.h"
@@ -296,6 +297,28 @@ static void test_paths_are_encoded(void **state)
     expect(f, "/v1/a%20b%2Fc/%2E%2E/unix%3A%2Frun%2Fx?after=x%26y&limit=5");
 }
 
+static void test_a_command_line_is_filled_in(void **state)
+{
+    struct fixture *f = *state;
+    const struct runner_place place = { TEXT("gw-a"), TEXT("[::1]:9080"), TEXT("::1") };
+
+    runner_fill(TEXT_OF("ssh {host} up {node}{node} {address} {nod} {} ${x} {node"), &place, &f->b);
+    expect(f, "ssh ::1 up gw-agw-a [::1]:9080 {nod} {} ${x} {node");
+}
+
+static void test_a_command_ends_as_its_line_does(void **state)
+{
+    struct fixture *f = *state;
+    const struct runner_place place = { TEXT("gw-a"), TEXT("a:1"), TEXT("a") };
+
+    assert_true(runner_run(TEXT_OF("test \"$GATEWAYD_NODE\" = gw-a"), &place, false, &f->b));
+    assert_false(runner_run(TEXT_OF("exit 3"), &place, false, &f->b));
+    expect(f, "ended with status 3");
+    builder_clear(&f->b);
+    assert_false(runner_run(TEXT_OF("kill -9 $$"), &place, true, &f->b));
+    expect(f, "was ended by signal 9");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +338,8 @@ int main(void)
         TEST(test_lines_of_broken_json),
         TEST(test_an_explanation),
         TEST(test_paths_are_encoded),
+        TEST(test_a_command_line_is_filled_in),
+        TEST(test_a_command_ends_as_its_line_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
