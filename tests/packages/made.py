@@ -90,11 +90,8 @@ def tree(folder, *, older=False):
     return epoch
 
 
-def build_environment(epoch, *, quick):
-    env = dict(os.environ, SOURCE_DATE_EPOCH=epoch)
-    if quick:
-        env["DEB_BUILD_OPTIONS"] = "noopt noautodbgsym"
-    return env
+# What an older package is like inside does not matter.
+QUICK = "noopt noautodbgsym"
 
 
 def debs_here():
@@ -111,7 +108,7 @@ def older_debs_here():
         if is_new:
             epoch = tree(folder / "tree", older=True)
             run(folder / "tree/packaging/build-deb", OLDER, folder, timeout=400,
-                env=build_environment(epoch, quick=True))
+                env=dict(os.environ, SOURCE_DATE_EPOCH=epoch, DEB_BUILD_OPTIONS=QUICK))
     return folder
 
 
@@ -128,7 +125,7 @@ def debs_there(release, *, older):
             run(*without_network(), "chroot", builder, f"/srv/{name}/tree/packaging/build-deb",
                 OLDER if older else VERSION, f"/srv/{name}/made", timeout=400,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "SOURCE_DATE_EPOCH": epoch,
-                     "DEB_BUILD_OPTIONS": "noopt noautodbgsym" if older else ""})
+                     "DEB_BUILD_OPTIONS": QUICK if older else ""})
             shutil.copytree(inside / "made", folder)
             shutil.rmtree(inside)
     return folder
@@ -152,6 +149,22 @@ def rpms_here():
         if is_new:
             run(*without_network(), ROOT / "packaging/build-rpm", VERSION, folder, timeout=400)
     return folder
+
+
+def older_rpms_here():
+    need("rpmbuild")
+    with once("rpm-older") as (folder, is_new):
+        if is_new:
+            epoch = tree(folder / "tree", older=True)
+            run(folder / "tree/packaging/build-rpm", OLDER, folder, timeout=400,
+                env=dict(os.environ, SOURCE_DATE_EPOCH=epoch))
+    return folder
+
+
+def rpm(folder, package):
+    found = [file for file in folder.glob(f"{package}-[0-9]*.rpm") if not file.name.endswith(".src.rpm")]
+    assert len(found) == 1, f"{package} in {folder}: {found}"
+    return found[0]
 
 
 # ---- systems --------------------------------------------------------------------------------
