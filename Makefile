@@ -27,7 +27,11 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CCACHE ?= $(shell command -v ccache)
-COMPILE = $(CCACHE) $(CC)
+# Optimising as a whole writes the folder it runs in into debug information, whatever options say of
+# that, by the name that it is told: one that is the same everywhere.
+ANYWHERE := $(if $(LTO),PWD=/proc/self/cwd)
+COMPILE = $(ANYWHERE) $(CCACHE) $(CC)
+LINK = $(ANYWHERE) $(CC)
 
 # Libraries whose adapter is not in the tree yet are not asked for.
 PACKAGES := libevent_core libevent_pthreads libevent_openssl openssl libconfig jansson \
@@ -171,11 +175,11 @@ ROOM_GROUP = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 
 $(BUILD)/gatewayd: $(call objects,gatewayd/main.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LTO_LINK) -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) $(LTO_LINK) -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 $(BUILD)/gatewayctl: $(call objects,$(CTL_SOURCES)) $(BUILD)/libconf.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CTL_LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $^ $(CTL_LIBS)
 
 # For the unit tests of its parts.
 $(BUILD)/libctl.a: $(call objects,$(filter-out %/gatewayctl.c,$(CTL_SOURCES)))
@@ -188,15 +192,15 @@ $(BUILD)/libha.a: $(call objects,$(HA_SOURCES))
 
 $(HA_PROGRAMS): $(BUILD)/%: $(BUILD)/obj/ha/%.o $(BUILD)/libha.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $^
 
 $(BUILD)/schema-docs: $(call objects,conf/schema_docs.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 $(BUILD)/openapi: $(call objects,admin/openapi_print.c) $(ROOM_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 -include $(patsubst %.o,%.d,$(call objects,$(ALL_SOURCES)))
 
@@ -225,7 +229,7 @@ $(filter $(BUILD)/unit/ha/%,$(UNIT_PROGRAMS)): UNIT_LIBS := $(BUILD)/libha.a
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_SUPPORT)) $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(UNIT_LIBS) $(ROOM_GROUP) -lcmocka $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(UNIT_LIBS) $(ROOM_GROUP) -lcmocka $(LIBS)
 
 .PHONY: unit-build unit
 unit-build: all $(UNIT_PROGRAMS) ## every unit test as a program in build/unit/
@@ -237,12 +241,12 @@ unit: unit-build ## build and run the unit tests; TESTS=conf/test_text runs one
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 $(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) $(LIBS)
 
 .PHONY: fuzz fuzz-build fuzz-replay fuzz-replay-build
 fuzz-build: $(FUZZ_PROGRAMS)
@@ -256,11 +260,14 @@ fuzz-replay: ## run the corpora in tests/fuzz/corpus/ through the fuzzed functio
 
 ## ---- checks ------------------------------------------------------------------------------------
 
-.PHONY: test test-long lint docs docs-check format coverage print-cppflags
+.PHONY: test test-long test-packages lint docs docs-check format coverage print-cppflags
 test: ## everything: installs what tests need, builds, ends in "N passed, N failed"
 	@tests/run
 test-long: ## what takes longer: outages of Redis, shared limits, shared history sanitized, keepalived
 	@tests/run stories-long stories-long-asan stories-long-tsan stories-ha
+test-packages: ## .deb and .rpm: made twice, checked, installed on Debian 12 and 13 that systemd boots
+	@tests/deps packages || true
+	@tests/run packages
 
 lint: all ## rooms, names, sizes, headers, libraries, docs, clang-tidy, cppcheck, spelling ...
 	@tests/deps lint
@@ -295,7 +302,7 @@ print-cppflags:
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $< $(ROOM_GROUP) $(LIBS)
 
 .PHONY: bench-small
 bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The legs of `make test`, one after the other; the counts of all are added.
 
-  tests/run [LEG…]   without a leg: all but the long ones
+  tests/run [LEG…]   without a leg: all but the long ones and the packages
 
 Each leg is commands to run and a way to count: JUnit reports, or the line "name: N passed, N failed"
 that our own runners end in. A leg that cannot be built, crashes, hangs or counts nothing is one
@@ -204,6 +204,20 @@ def leg_stories_long_tsan():
     return stories("build-tsan", "thread", marked="sanitize_long", timeout=900)
 
 
+def leg_packages():
+    """Says what it skips: without root, namespaces or package sources there is little to install on."""
+    report = pathlib.Path("build/packages.xml")
+    report.unlink(missing_ok=True)
+    report.parent.mkdir(exist_ok=True)
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "--tb=short", "tests/packages"]
+    if has_module("xdist"):
+        command += ["-n", "3", "--dist", "loadscope"]
+    status, output = run(command, 1500, {"PYTHONDONTWRITEBYTECODE": "1"}, report.with_suffix(".log"))
+    for line in sorted(set(re.findall(r"^SKIPPED \[\d+\] (.*)$", output, re.M))):
+        print(f"     skipped: {line}")
+    return counts_of_junit(report, status, output)
+
+
 def leg_stories_asan():
     return stories("build-asan", "address", marked="sanitize and not long")
 
@@ -227,6 +241,7 @@ LONG_LEGS = [
     ("stories-long", leg_stories_long), ("stories-long-asan", leg_stories_long_asan),
     ("stories-long-tsan", leg_stories_long_tsan), ("stories-ha", leg_stories_ha),
 ]
+PACKAGE_LEGS = [("packages", leg_packages)]  # make test-packages
 
 
 def run_leg(name, leg):
@@ -247,7 +262,7 @@ def run_leg(name, leg):
 
 def main():
     wanted = sys.argv[1:]
-    every = LEGS + LONG_LEGS
+    every = LEGS + LONG_LEGS + PACKAGE_LEGS
     unknown = set(wanted) - {name for name, _ in every}
     if unknown:
         print(f"no such leg: {', '.join(sorted(unknown))}; there are "

@@ -7,7 +7,7 @@ import re
 import sys
 
 TESTS = pathlib.Path("tests")
-CASE = re.compile(r"^(?:static void|def) (?:test_)?(\w+)\(", re.M)
+CASE = re.compile(r"^(?:static void| *def) (?:test_)?(\w+)\(", re.M)
 
 
 def cases(path):
@@ -37,9 +37,10 @@ def main():
         if row.startswith("| ") and not row.startswith("| **"):
             bad += check_named(row, number)
     text = "\n".join(lines[first:])
-    for story in sorted((TESTS / "e2e").glob("test_*.py")):
-        if f"`e2e/{story.name}`" not in text:
-            bad.append(f"tests/README.md: names no promise that e2e/{story.name} holds")
+    for story in sorted([*(TESTS / "e2e").glob("test_*.py"), *(TESTS / "packages").glob("test_*.py")]):
+        name = story.relative_to(TESTS)
+        if f"`{name}`" not in text:
+            bad.append(f"tests/README.md: names no promise that {name} holds")
     print("\n".join(bad))
     return 1 if bad else 0
 
