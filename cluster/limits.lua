@@ -7,7 +7,7 @@
 --          ENDS ASKED". It expires when it would be full and nothing held, or with its window.
 -- ARGV     kind (0 rate, 1 quota), rate, per (ms), burst, period (0 hour, 1 day, 2 week, 3 month),
 --          run (of this server), holder, seq, have, back, need, want, not_after (us), returning,
---          spent
+--          spent, cost
 -- answers  {0, time}: nothing has changed; or {1, time, granted, held, life, ask_again, left, next,
 --          asking, scarce}
 --
@@ -23,11 +23,17 @@ local EXACT = 9007199254740992
 local TIME_MOST = 1000000000 * SECOND
 local ASKING_TIME = SECOND / 4
 local FORGET_TIME = 60 * SECOND
+local REST_TIME = 30 * SECOND
 local LIFE_LONG = 10 * SECOND
 local LIFE_SHORT = SECOND
 local AGAIN_LEAST = 20000
 local NEAR_END = 50
-local AGAIN_TOKENS = 25
+local FEW = 8
+local PLENTY = 32
+local WORTH_COUNT = 25
+local WORTH_TIME = 5000
+local WORTH_BURST = 500
+local WORTH_PART = 40
 local HOLDERS_MOST = 256
 local SPENT_MOST = 1000000000000000
 local KEEP_MARGIN = 2 * SECOND
@@ -61,6 +67,8 @@ local run, name = ARGV[6], ARGV[7]
 local seq, have, back = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local need, want = tonumber(ARGV[11]), tonumber(ARGV[12])
 local is_returning, spent = ARGV[14] == '1', tonumber(ARGV[15])
+local cost = max(1, tonumber(ARGV[16]))
+local is_wanting = want > 0 or need > 0
 
 -- ---- the bucket as it is kept
 
@@ -262,16 +270,40 @@ local function us_for(count)
   return min(us, TIME_MOST)
 end
 
-local function again_after(asking)
-  if is_quota then
-    return SECOND
+-- How many requests are worth an ask.
+local function worth()
+  local most = div(burst, cost)
+  if most >= WORTH_BURST then
+    local comes_in = div(div(rate * WORTH_TIME, 1000 * per), cost)
+    return max(WORTH_COUNT, min(comes_in, div(most, WORTH_PART)))
   end
-  return max(AGAIN_LEAST, min(us_for(AGAIN_TOKENS * asking), div(us_for(burst), 3)))
+  local small = div(WORTH_COUNT * most * most, WORTH_BURST * WORTH_BURST)
+  return max(1, div(most, WORTH_PART), small)
+end
+
+local function share_of(count, asking)
+  return max(div(count, asking), count > 0 and 1 or 0)
+end
+
+-- Until there are so many, of which some are there.
+local function time_to(count, there)
+  local begun = div((there % TOKEN) * per, rate * 1000)
+  return max(1, us_for(max(1, count - div(there, TOKEN))) - begun)
+end
+
+local function again_after(asking, there)
+  local count = worth()
+  if share_of(div(div(there, TOKEN), cost), asking) >= count then
+    return 0
+  end
+  local wanted = min(count * (2 * asking - 1) * cost, burst)
+  return min(time_to(wanted, there), div(us_for(burst), 3))
 end
 
 local function count_asking()
   local count = 0
-  local since = now - max(ASKING_TIME, div(again_after(1) * 3, 2))
+  local again = is_quota and SECOND or again_after(1, 0)
+  local since = now - max(ASKING_TIME, div(again * 3, 2))
   for _, h in ipairs(holds) do
     if h.asked > since then
       count = count + 1
@@ -280,51 +312,61 @@ local function count_asking()
   return max(count, 1)
 end
 
--- How much to hold in all, for how long, when to ask again, and whether it is scarce.
-local function size(left_now, asking)
-  local share = max(div(left_now, asking), left_now > 0 and 1 or 0)
-  local needed = min(max(need, want > 0 and 1 or 0), share)
-  local near_end = max(1, min(NEAR_END, div(div(burst, 2), asking)))
-  if share <= near_end then
-    local count = min(share, max(need, div(want, 10)))
-    return count, LIFE_SHORT, count < share and 0 or again_after(asking), 1
+-- How many requests' to hold in all, for how long, whether it is scarce, and all that can be had.
+local function size(count, asking)
+  local wanted = div(want, cost)
+  local half = div(div(burst, cost), 2)
+  local share = share_of(count, asking)
+  local needed = min(div(need + cost - 1, cost), share)
+  local soon = min(div(wanted, 100), share < FEW and div(share, 2) or share)
+  if share <= max(1, min(NEAR_END, div(half, asking))) then
+    local most = max(needed, soon)
+    return most, LIFE_SHORT, 1, is_wanting and most == share
   end
-  if left_now > div(burst, 2) then
-    return max(needed, min(want, div(left_now, 8))), LIFE_LONG, 0, 0
+  if count > half and count >= PLENTY then
+    return max(needed, min(wanted, div(count, 8))), LIFE_LONG, 0, false
   end
-  return max(needed, min(div(want, 100), div(share, 2))), LIFE_SHORT, 0, 0
+  soon = max(min(div(wanted, 100), NEAR_END), div(wanted, 200))
+  return max(needed, min(soon, div(share, 2))), LIFE_SHORT, 0, false
 end
 
-local function next_token()
+local function again_of(asking)
+  if is_quota then
+    return left() > 0 and 0 or SECOND
+  end
+  return again_after(asking, tokens)
+end
+
+local function next_request()
   if is_quota then
     local _, ends = window()
     return ends - now
   end
-  local missing = TOKEN - tokens % TOKEN
-  return div(missing * per + rate * 1000 - 1, rate * 1000)
+  return time_to(cost, tokens)
 end
 
 local function grant()
-  local left_now = left()
+  local count = div(left(), cost)
   local asking = count_asking()
-  local count, life, again, scarce = size(left_now, asking)
-  local granted = max(0, min(count - hold.held, left_now))
+  local most, life, scarce, is_share = size(count, asking)
+  local granted = max(0, min(most - div(hold.held, cost), count)) * cost
   tokens = tokens + (is_quota and granted or -granted * TOKEN)
   hold.held = hold.held + granted
-  local following = next_token()
+  local following = next_request()
   if is_quota then
     life = min(life, following)
   end
-  hold.ends = now + life
-  if hold.held < need then
+  local again = is_share and again_of(asking) or 0
+  if granted == 0 and hold.held < need then
     again = max(again, AGAIN_LEAST)
   end
-  return { 1, now, granted, hold.held, life, again, left_now - granted, following, asking, scarce }
+  hold.ends = now + life
+  return { 1, now, granted, hold.held, life, again, left(), following, asking, scarce }
 end
 
 local function keep_time()
   if is_quota then
-    return next_token() + QUOTA_MARGIN
+    return next_request() + QUOTA_MARGIN
   end
   local ends = now
   for _, h in ipairs(holds) do
@@ -353,7 +395,7 @@ if not hold then
   holds[#holds + 1] = hold
 end
 correct()
-hold.seq, hold.asked = seq, now
+hold.seq, hold.asked = seq, is_wanting and now or now - REST_TIME
 local answer = grant()
 write(div(keep_time() + 999, 1000))
 return answer

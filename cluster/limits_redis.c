@@ -17,7 +17,7 @@ REDIS_SCRIPT(limits);
 #define WAITING_MOST 8192 /* asks under way; past it they are refused and come again */
 #define SAY_EACH_NS  60000000000
 #define NEED_MOST    1000000000000
-#define WORDS        16 /* the key and what limits.lua is told */
+#define WORDS        17 /* the key and what limits.lua is told */
 #define NUMBER_SIZE  24
 #define HOLDER_SIZE  24
 #define KEY_SIZE     512
@@ -257,6 +257,7 @@ static void fill(struct words *w, struct limits_redis *lr, struct text identity,
     add_number(w, not_after(lr, timeout_ms));
     add_number(w, ask->returning);
     add_number(w, ask->spent);
+    add_number(w, ask->cost);
 }
 
 static bool ask_redis(struct limits_port *port, struct text identity, const struct bucket_ask *ask,

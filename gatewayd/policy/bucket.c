@@ -14,11 +14,17 @@
 #define SECOND       1000000LL
 #define ASKING_TIME  (SECOND / 4)
 #define FORGET_TIME  (60 * SECOND)
+#define REST_TIME    (30 * SECOND) /* who wants nothing asked so long ago */
 #define LIFE_LONG    (10 * SECOND)
 #define LIFE_SHORT   SECOND
 #define AGAIN_LEAST  20000
 #define NEAR_END     50 /* tokens for each holder */
-#define AGAIN_TOKENS 25
+#define FEW          8
+#define PLENTY       32 /* an eighth of it is worth holding for long */
+#define WORTH_COUNT  25
+#define WORTH_TIME   5000
+#define WORTH_BURST  500 /* so large a burst is not small */
+#define WORTH_PART   40
 #define TIME_MOST    (1000000000 * SECOND) /* 31 years: as good as never */
 #define KEEP_MARGIN  (2 * SECOND)
 #define QUOTA_MARGIN (60 * SECOND)
@@ -209,6 +215,11 @@ static void know(struct bucket *b, const struct bucket_spec *spec, int64_t now, 
 
 /* ---- what an ask changes ---- */
 
+static bool is_wanting(const struct bucket_ask *ask)
+{
+    return ask->want > 0 || ask->need > 0;
+}
+
 static void correct(struct bucket *b, const struct bucket_ask *ask, struct bucket_hold *hold)
 {
     int64_t before = hold->held;
@@ -226,81 +237,131 @@ static int64_t us_for(const struct bucket_spec *spec, __int128 tokens)
     return us > TIME_MOST ? TIME_MOST : (int64_t)us;
 }
 
-/* Until 25 tokens of this holder's share have come in, but several times in the time in which the
- * bucket fills. */
-static int64_t again_after(const struct bucket_spec *spec, unsigned asking)
+static int64_t cost_of(const struct bucket_ask *ask)
 {
-    if (spec->kind == LIMIT_QUOTA)
-        return SECOND;
-    int64_t comes_in = us_for(spec, (__int128)AGAIN_TOKENS * asking);
-    return most(AGAIN_LEAST, least(comes_in, us_for(spec, spec->burst) / 3));
+    return most(1, ask->cost);
+}
+
+/* So many requests are worth an ask: what makes few calls of many requests, but a small part of a
+ * burst, and the smaller it is the less, so that little of it is left lying. */
+static int64_t worth_of(const struct bucket_spec *spec, int64_t cost)
+{
+    int64_t burst = spec->burst / cost;
+    __int128 comes_in = (__int128)spec->rate * WORTH_TIME / 1000 / spec->per / cost;
+    if (burst >= WORTH_BURST)
+        return most(WORTH_COUNT, least((int64_t)comes_in, burst / WORTH_PART));
+    int64_t small = WORTH_COUNT * burst * burst / (WORTH_BURST * WORTH_BURST);
+    return most(1, most(burst / WORTH_PART, small));
+}
+
+/* An equal part of what is left, or the last one. */
+static int64_t share_of(int64_t left, unsigned asking)
+{
+    return most(left / asking, left > 0 ? 1 : 0);
+}
+
+/* Until so many have come in; `tokens` (millionths) is what there is. */
+static int64_t time_to(const struct bucket_spec *spec, int64_t count, int64_t tokens)
+{
+    int64_t begun = (tokens % BUCKET_TOKEN) * spec->per / (spec->rate * 1000);
+    return most(1, us_for(spec, most(1, count - tokens / BUCKET_TOKEN)) - begun);
+}
+
+/* At once if the next share is worth it; else when so many are there for each that asks, of what
+ * the others leave too, but several times in the time in which the bucket fills. Of a quota nothing
+ * comes in, but something may come back. */
+static int64_t again_after(const struct bucket_spec *spec, int64_t cost, unsigned asking,
+                           int64_t tokens)
+{
+    int64_t worth = worth_of(spec, cost);
+    if (share_of(tokens / BUCKET_TOKEN / cost, asking) >= worth)
+        return 0;
+    int64_t wanted = least(worth * (2 * (int64_t)asking - 1) * cost, spec->burst);
+    return least(time_to(spec, wanted, tokens), us_for(spec, spec->burst) / 3);
 }
 
 /* Those who asked lately: so lately that a busy holder, which asks again after a while, counts. */
-static unsigned count_asking(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
+static unsigned count_asking(const struct bucket *b, const struct bucket_ask *ask, int64_t now)
 {
     unsigned count = 0;
-    int64_t since = now - most(ASKING_TIME, again_after(spec, 1) * 3 / 2);
+    int64_t again = SECOND;
+    if (ask->spec.kind == LIMIT_RATE)
+        again = again_after(&ask->spec, cost_of(ask), 1, 0);
+    int64_t since = now - most(ASKING_TIME, again * 3 / 2);
     for (size_t i = 0; i < b->count; i++)
         count += b->holds[i].asked > since;
     return count == 0 ? 1 : count;
 }
 
+/* In requests, as all that follows. */
 struct size {
-    int64_t tokens; /* to hold in all */
+    int64_t count; /* to hold in all */
     int64_t life;
-    int64_t again;
     bool is_scarce;
+    bool is_share; /* wanted more than that */
 };
 
 /* Plenty is given out generously; what is scarce in equal shares, for a short time, and no more
- * than for a second. */
+ * than for a moment. Of the last few nobody gets all before somebody waits for them. */
 static struct size size_of(const struct bucket_ask *ask, int64_t left, unsigned asking)
 {
-    int64_t share = most(left / asking, left > 0 ? 1 : 0);
-    int64_t need = least(most(ask->need, ask->want > 0 ? 1 : 0), share);
-    int64_t near_end = most(1, least(NEAR_END, ask->spec.burst / 2 / asking));
-    if (share <= near_end) {
-        int64_t tokens = least(share, most(ask->need, ask->want / 10));
-        int64_t again = tokens < share ? 0 : again_after(&ask->spec, asking);
-        return (struct size){ tokens, LIFE_SHORT, again, true };
+    int64_t cost = cost_of(ask);
+    int64_t want = ask->want / cost;
+    int64_t half = ask->spec.burst / cost / 2;
+    int64_t share = share_of(left, asking);
+    int64_t need = least((ask->need + cost - 1) / cost, share);
+    int64_t soon = least(want / 100, share < FEW ? share / 2 : share);
+    if (share <= most(1, least(NEAR_END, half / asking))) {
+        int64_t count = most(need, soon);
+        return (struct size){ count, LIFE_SHORT, true, is_wanting(ask) && count == share };
     }
-    if (left > ask->spec.burst / 2)
-        return (struct size){ most(need, least(ask->want, left / 8)), LIFE_LONG, 0, false };
-    return (struct size){ most(need, least(ask->want / 100, share / 2)), LIFE_SHORT, 0, false };
+    if (left > half && left >= PLENTY)
+        return (struct size){ most(need, least(want, left / 8)), LIFE_LONG, false, false };
+    soon = most(least(want / 100, NEAR_END), want / 200);
+    return (struct size){ most(need, least(soon, share / 2)), LIFE_SHORT, false, false };
 }
 
-static int64_t next_token(const struct bucket *b, const struct bucket_spec *spec, int64_t now)
+static int64_t again_of(const struct bucket *b, const struct bucket_ask *ask, int64_t left,
+                        unsigned asking)
 {
-    if (spec->kind == LIMIT_QUOTA)
-        return quota_window(spec->period, now / 1000).end * 1000 - now;
-    int64_t missing = BUCKET_TOKEN - b->tokens % BUCKET_TOKEN;
-    int64_t per_time = spec->rate * 1000;
-    return (missing * spec->per + per_time - 1) / per_time;
+    if (ask->spec.kind == LIMIT_QUOTA)
+        return left > 0 ? 0 : SECOND;
+    return again_after(&ask->spec, cost_of(ask), asking, b->tokens);
+}
+
+static int64_t next_of(const struct bucket *b, const struct bucket_ask *ask, int64_t now)
+{
+    if (ask->spec.kind == LIMIT_QUOTA)
+        return quota_window(ask->spec.period, now / 1000).end * 1000 - now;
+    return time_to(&ask->spec, cost_of(ask), b->tokens);
 }
 
 static struct bucket_answer grant(struct bucket *b, const struct bucket_ask *ask,
                                   struct bucket_hold *hold, int64_t now)
 {
     const struct bucket_spec *spec = &ask->spec;
-    int64_t left = left_of(b, spec);
-    unsigned asking = count_asking(b, spec, now);
+    int64_t cost = cost_of(ask);
+    int64_t left = left_of(b, spec) / cost;
+    unsigned asking = count_asking(b, ask, now);
     struct size size = size_of(ask, left, asking);
-    int64_t granted = most(0, least(size.tokens - hold->held, left));
+    int64_t granted = most(0, least(size.count - hold->held / cost, left)) * cost;
     b->tokens += spec->kind == LIMIT_QUOTA ? granted : -granted * BUCKET_TOKEN;
     hold->held += granted;
-    int64_t life = size.life;
-    if (spec->kind == LIMIT_QUOTA)
-        life = least(life, next_token(b, spec, now));
+    left = left_of(b, spec);
+    int64_t next = next_of(b, ask, now);
+    int64_t life = spec->kind == LIMIT_QUOTA ? least(size.life, next) : size.life;
+    int64_t again = size.is_share ? again_of(b, ask, left, asking) : 0;
+    if (granted == 0 && hold->held < ask->need)
+        again = most(again, AGAIN_LEAST);
     hold->ends = now + life;
     return (struct bucket_answer){
         .granted = granted,
         .held = hold->held,
         .time = now,
         .life = life,
-        .ask_again = hold->held < ask->need ? most(size.again, AGAIN_LEAST) : size.again,
-        .left = left - granted,
-        .next = next_token(b, spec, now),
+        .ask_again = again,
+        .left = left,
+        .next = next,
         .asking = asking,
         .is_scarce = size.is_scarce,
     };
@@ -328,7 +389,7 @@ bool bucket_ask(struct bucket *b, const struct bucket_ask *ask, int64_t now, uin
     if (is_swapped)
         accrue(b, &ask->spec, now);
     hold->seq = ask->seq;
-    hold->asked = now;
+    hold->asked = is_wanting(ask) ? now : now - REST_TIME;
     *answer_out = grant(b, ask, hold, now);
     return true;
 }
@@ -337,7 +398,7 @@ int64_t bucket_keep_time(const struct bucket *b, const struct bucket_spec *spec,
 {
     int64_t ends = now;
     if (spec->kind == LIMIT_QUOTA)
-        return next_token(b, spec, now) + QUOTA_MARGIN;
+        return quota_window(spec->period, now / 1000).end * 1000 - now + QUOTA_MARGIN;
     for (size_t i = 0; i < b->count; i++) {
         if (b->holds[i].held > 0)
             ends = most(ends, b->holds[i].ends);

@@ -57,6 +57,7 @@ struct bucket_ask {
     int64_t have;      /* whole tokens: unspent now */
     int64_t back;      /* given back, no part of have */
     int64_t need;      /* that somebody waits for at this moment */
+    int64_t cost;      /* of one request: fewer are of no use; 0 counts as 1 */
     int64_t want;      /* what 10 s of this holder's demand are; 0: only reports or returns */
     int64_t not_after; /* us of the bucket's clock */
     bool returning;    /* first ask after the holder went by itself: no credit for that time */
@@ -71,7 +72,7 @@ struct bucket_answer {
     int64_t
         ask_again;   /* us from `time` on: before that nothing more will be granted; 0: any time */
     int64_t left;    /* whole tokens nobody holds */
-    int64_t next;    /* us from `time` on: when the next whole token comes in */
+    int64_t next;    /* us from `time` on: when those of the next request have come in */
     unsigned asking; /* holders that asked lately (250 ms, or as long as they had to wait) */
     bool is_scarce;  /* keep no more than for a second */
 };

@@ -12,8 +12,10 @@
 #define ONE_TOKEN     ((uint64_t)1 << END_BITS)
 #define COUNT_TIME    (100 * MS) /* demand is counted over at least so long */
 #define LOW_TIME      0.020      /* s of demand that are left when a hold is renewed */
-#define WANT_TIME     10.0       /* s of demand that are asked for */
-#define RETRY_TIME    SECOND     /* between asks while divided */
+#define RENEW_DEMAND  20
+#define FRESH_TIME    (30 * MS) /* since it was used: renewed before somebody has to wait */
+#define WANT_TIME     10.0      /* s of demand that are asked for */
+#define RETRY_TIME    SECOND    /* between asks while divided */
 #define IDLE_TIME     (10 * SECOND)
 #define REPORT_PART   8 /* of the burst: what is spent is told when it is more */
 #define REFUSALS_MOST 3 /* in a row, before those who wait are denied */
@@ -70,6 +72,7 @@ void lease_init(struct lease *l, const struct limits_local_spec *spec,
     l->spec = spec;
     l->divided = divided;
     l->used_at = INT64_MIN / 2;
+    atomic_init(&l->wanted_at, INT64_MIN / 2);
 }
 
 struct bucket_spec lease_divided_spec(const struct bucket_spec *spec, unsigned nodes, int64_t cost)
@@ -102,9 +105,15 @@ static void describe(const struct lease *l, int64_t tokens, int64_t now, int64_t
     out->wait_ns = most(next - now, 1); /* unknown: soon */
 }
 
+static void note_wanted(struct lease *l, const struct lease_taking *t)
+{
+    atomic_store_explicit(&l->wanted_at, t->now.ns, memory_order_relaxed);
+}
+
 static enum lease_answer refuse(struct lease *l, struct lease_taking *t, int64_t tokens)
 {
     describe(l, tokens, t->now.ns, t->cost, &t->state);
+    note_wanted(l, t);
     atomic_fetch_add_explicit(&l->refused, (uint64_t)t->cost, memory_order_relaxed);
     if (t->now.ns < atomic_load(&l->deny_until))
         return LEASE_EMPTY;
@@ -122,10 +131,12 @@ static enum lease_answer take_shared(struct lease *l, struct lease_taking *t)
     if (has_ended(word, t->clock.read(t->clock.arg)))
         return refuse(l, t, 0);
     int64_t tokens = tokens_of(word) - t->cost;
+    note_wanted(l, t);
     describe(l, tokens, t->now.ns, 0, &t->state);
     t->generation = generation_of(word);
-    t->wants = tokens <= atomic_load_explicit(&l->low, memory_order_relaxed) &&
-               t->now.ns >= atomic_load_explicit(&l->deny_until, memory_order_relaxed);
+    bool is_low = tokens <= atomic_load_explicit(&l->low, memory_order_relaxed) &&
+                  t->now.ns >= atomic_load_explicit(&l->deny_until, memory_order_relaxed);
+    t->wants = is_low || tokens < t->cost;
     return LEASE_TAKEN;
 }
 
@@ -163,12 +174,10 @@ enum lease_answer lease_peek(struct lease *l, struct lease_taking *t)
         return of_local(limits_local_peek(&l->own, l->divided, t->now, t->cost, &t->state));
     uint64_t word = atomic_load(&l->word);
     int64_t tokens = has_ended(word, t->now.ns) ? 0 : tokens_of(word);
-    describe(l, tokens, t->now.ns, t->cost, &t->state);
-    if (tokens >= t->cost)
-        return LEASE_TAKEN;
-    bool is_denied = mode == LEASE_SHARED && t->now.ns < atomic_load(&l->deny_until);
-    t->wants = !is_denied;
-    return is_denied ? LEASE_EMPTY : LEASE_WAIT;
+    if (tokens < t->cost)
+        return refuse(l, t, tokens);
+    describe(l, tokens, t->now.ns, 0, &t->state);
+    return LEASE_TAKEN;
 }
 
 void lease_give(struct lease *l, const struct lease_taking *t)
@@ -221,12 +230,10 @@ static int64_t set_word(struct lease *l, int64_t add, int64_t ceiling, int64_t e
 static void count_demand(struct lease *l, int64_t now)
 {
     uint64_t refused = atomic_load_explicit(&l->refused, memory_order_relaxed);
-    double before = l->counted;
     note_taken(l, tokens_of(atomic_load(&l->word)));
     l->counted += (double)(refused - l->seen_refused);
     l->seen_refused = refused;
-    if (l->counted > before)
-        l->used_at = now;
+    l->used_at = most(l->used_at, atomic_load_explicit(&l->wanted_at, memory_order_relaxed));
     int64_t time = now - l->counted_at;
     double rate = l->counted * SECOND / (double)most(time, COUNT_TIME);
     if (rate > l->demand)
@@ -238,25 +245,31 @@ static void count_demand(struct lease *l, int64_t now)
     l->counted_at = now;
 }
 
+static bool is_plentiful(const struct lease *l)
+{
+    return l->life > SECOND;
+}
+
+/* What others may lack does not lie idle for long. */
+static int64_t idle_time(const struct lease *l)
+{
+    return is_plentiful(l) ? l->life / 2 : SECOND / 10;
+}
+
 static bool is_used(const struct lease *l, int64_t now)
 {
-    return now - l->used_at < most(SECOND, l->life / 2);
+    return now - l->used_at < idle_time(l);
 }
 
-/* A busy holder tells what it has spent within a third of the time in which the bucket fills. */
-static int64_t report_time(const struct bucket_spec *spec)
-{
-    if (spec->kind == LIMIT_QUOTA)
-        return SECOND;
-    __int128 ns = (__int128)spec->burst * spec->per * 1000000 / spec->rate / 3;
-    return ns > IDLE_TIME ? IDLE_TIME : most((int64_t)ns, 20 * MS);
-}
-
-/* What was spent and not told keeps so much out of the bucket: a little of a rate does no harm. */
-static bool has_to_tell(const struct lease *l)
+/* A busy holder tells what it has spent before the rest of the bucket could fill. */
+static int64_t report_time(const struct lease *l)
 {
     const struct bucket_spec *spec = spec_of(l);
-    return l->taken > (spec->kind == LIMIT_RATE ? spec->burst / REPORT_PART : 0);
+    if (spec->kind == LIMIT_QUOTA)
+        return SECOND;
+    int64_t rest = most(spec->burst - l->taken, 0);
+    __int128 ns = (__int128)rest * spec->per * 1000000 / spec->rate / 3;
+    return ns > IDLE_TIME ? IDLE_TIME : most((int64_t)ns, MS);
 }
 
 /* Is it `at` yet? If not, look again then. */
@@ -268,6 +281,19 @@ static bool is_due(int64_t at, int64_t now, int64_t *next_out)
     return false;
 }
 
+/* What was spent and not told keeps so much out of the bucket: a little of a rate does no harm. */
+static bool has_to_tell(const struct lease *l)
+{
+    const struct bucket_spec *spec = spec_of(l);
+    return l->taken > (spec->kind == LIMIT_RATE ? spec->burst / REPORT_PART : 0);
+}
+
+/* What others could have. */
+static bool is_owing(const struct lease *l, int64_t tokens)
+{
+    return tokens > 0 || has_to_tell(l) || (l->is_scarce && l->taken > 0);
+}
+
 static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
 {
     int64_t tokens = tokens_of(atomic_load(&l->word));
@@ -275,12 +301,12 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
     if (may_get && atomic_load(&l->need) > 0)
         return true;
     if (!is_used(l, now))
-        return tokens > 0;
-    if (tokens > 0)
-        *next_out = least(*next_out, l->used_at + most(SECOND, l->life / 2)); /* is it still? */
-    if (may_get && tokens <= atomic_load(&l->low))
+        return is_owing(l, tokens);
+    if (is_owing(l, tokens))
+        *next_out = least(*next_out, l->used_at + idle_time(l)); /* is it still? */
+    if (may_get && tokens <= atomic_load(&l->low) && now - l->used_at < FRESH_TIME)
         return true;
-    if (has_to_tell(l) && is_due(l->asked_at + report_time(spec_of(l)), now, next_out))
+    if (has_to_tell(l) && is_due(l->asked_at + report_time(l), now, next_out))
         return true;
     return tokens > 0 && is_due(l->ends_at - l->life / 10, now, next_out);
 }
@@ -351,6 +377,15 @@ bool lease_look(struct lease *l, struct limits_local_now now, uint64_t seq,
     return true;
 }
 
+/* When to ask for more before somebody has to wait: never if so few are wanted that what is scarce
+ * would only lie here. */
+static int64_t low_of(const struct lease *l)
+{
+    if (l->seen_tokens == 0 || (!is_plentiful(l) && l->demand < RENEW_DEMAND))
+        return -1;
+    return least((int64_t)(l->demand * LOW_TIME), l->seen_tokens / 2);
+}
+
 static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t now)
 {
     l->taken = 0;
@@ -362,8 +397,7 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     l->refusals = 0;
     set_word(l, a->granted, a->held, l->sent_at + l->life);
     count_demand(l, now);
-    int64_t low = least((int64_t)(l->demand * LOW_TIME), l->seen_tokens / 2);
-    atomic_store(&l->low, l->seen_tokens > 0 ? low : -1);
+    atomic_store(&l->low, low_of(l));
     atomic_store(&l->left, a->left);
     atomic_store(&l->next, now + a->next * 1000);
     atomic_store(&l->deny_until, a->ask_again > 0 ? l->sent_at + a->ask_again * 1000 : 0);

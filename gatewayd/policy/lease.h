@@ -43,6 +43,7 @@ struct lease {
     _Atomic int64_t left;       /* of the bucket, that nobody held, when last heard of */
     _Atomic int64_t need;       /* waited for since the last ask */
     _Atomic uint64_t refused;   /* not had, ever */
+    _Atomic int64_t wanted_at;  /* ns: when a worker last took something, or could not */
     _Atomic uint32_t answers;   /* counts changes of the owner's that may let a waiting one on */
     _Atomic uint8_t mode;
     limits_local_word own; /* LEASE_DIVIDED */
@@ -63,7 +64,7 @@ struct lease {
     int64_t seen_tokens;
     uint64_t seen_refused;
     int64_t taken;      /* since asked_at */
-    int64_t used_at;    /* when something was last taken or refused */
+    int64_t used_at;    /* of wanted_at, or when somebody waited */
     int64_t life;       /* ns, of the hold */
     int64_t ends_at;    /* ns */
     int64_t asked_need; /* what the ask under way asked for */

@@ -377,6 +377,7 @@ static bool ask_port(struct limiter_lease *ll, struct bucket_ask *ask)
     struct limits_answer answer;
     l->leases->seq = ask->seq;
     ask->holder = l->sharing.holder;
+    ask->cost = atomic_load(&ll->family->cost);
     unschedule(ll);
     count_asking(ll, ll->lease.sent_at);
     atomic_fetch_add(&ll->uses, 1);

@@ -74,8 +74,8 @@ def test_ten_times_the_limit_on_each_of_two_nodes(limited, rate, per, burst, sec
     admitted.never_over(a_second, burst)
     if least is not None:
         assert admitted.denied > 0
-        # A third of the burst may have come in since the nodes last asked.
-        assert admitted.used(a_second, burst) + burst / 3 / len(admitted.times) >= least
+        # A tenth of the burst may have come in since the nodes last asked.
+        assert admitted.used(a_second, burst) + burst / 10 / len(admitted.times) >= least
     if a_second >= 1000:
         assert ask_counts(cluster) / len(admitted.times) < 0.05
     assert is_shared(cluster)
@@ -89,7 +89,7 @@ def test_four_nodes_and_several_limits(limited):
     offer(cluster, 8, 1000)
     admitted = Admitted(cluster)
     admitted.never_over(300, 100)
-    assert admitted.used(300, 100) >= 0.94
+    assert admitted.used(300, 100) >= 0.97
     # A request that one limit denies takes from none: the others are as full as they can be.
     answer = cluster[0].get("/")
     assert answer.header("RateLimit-Policy").count("q=") == 3
@@ -101,15 +101,25 @@ def test_all_on_one_then_all_on_the_other(limited):
         offer([cluster[i % 2]], 2, 1000)
     admitted = Admitted(cluster)
     admitted.never_over(200, 200)
-    assert admitted.used(200, 200) >= 0.9
+    assert admitted.used(200, 200) >= 0.97
 
 
 def test_bursts_after_quiet_times(limited):
+    """After each quiet time what has come in is there for whichever node is asked."""
     cluster = limited(limit(rate=50, per="1s", burst=100))
-    for _ in range(4):
-        offer(cluster, 1, None)
+    for i in range(4):
+        offer([cluster[i % 2]], 1, None)
         time.sleep(1.5)  # quiet: part of the burst comes back
-    Admitted(cluster).never_over(50, 100)
+    admitted = Admitted(cluster)
+    admitted.never_over(50, 100)
+    assert admitted.used(50, 100) >= 0.97
+
+
+def test_a_small_burst_is_used_up(limited):
+    """Wherever they come, the ten that may come at once are let in."""
+    cluster = limited(limit(rate=1, per="10s", burst=10))
+    answers = [cluster[i % 2].get("/").status for i in range(12)]
+    assert answers == [200] * 10 + [429] * 2
 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="libfaketime is not installed")

@@ -29,11 +29,11 @@
 #define SECOND  1000000ll
 #define NOON    (1709208000 * SECOND) /* 2024-02-29T12:00:00Z */
 #define HOLDERS 6
-#define WORDS   20
+#define WORDS   21
 
 #define STUB                                                                                       \
     "local redis = (function(real) return { call = function(name, ...) "                           \
-    "if name == 'TIME' then return { ARGV[16], ARGV[17] } end "                                    \
+    "if name == 'TIME' then return { ARGV[17], ARGV[18] } end "                                    \
     "if name == 'SET' then local key, value, px, keep = ... "                                      \
     "real.call('SET', key .. ':keep', keep) return real.call('SET', key, value) end "              \
     "return real.call(name, ...) end } end)(redis) "
@@ -187,8 +187,8 @@ static size_t run_script(const char *key, const struct bucket_ask *a, int64_t no
     const int64_t values[] = { spec->kind,   spec->rate,   spec->per, spec->burst,
                                spec->period, (int64_t)run, 0,         (int64_t)a->seq,
                                a->have,      a->back,      a->need,   a->want,
-                               a->not_after, a->returning, a->spent,  now / SECOND,
-                               now % SECOND };
+                               a->not_after, a->returning, a->spent,  a->cost,
+                               now / SECOND, now % SECOND };
     struct text words[WORDS + 4] = { TEXT("EVALSHA"), text_of(digest), TEXT("1"), text_of(key) };
     for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
         words[i + 4] = i == 6 ? text_of(name) : print_number(i, values[i]);
@@ -284,6 +284,8 @@ static struct bucket_ask any_ask(struct schedule *s, size_t holder)
         .want = below(4) == 0 ? 0 : any_up_to((1 << 30) - 1),
         .returning = below(30) == 0,
     };
+    if (s->spec.kind == LIMIT_RATE && below(2) == 0)
+        a.cost = any_up_to(below(2) == 0 ? s->spec.burst : 20);
     a.have = below(2) == 0 ? 0 : below(s->held[holder] + 1);
     a.back = below(2) == 0 ? 0 : below(s->held[holder] - a.have + 1);
     if (below(50) == 0)

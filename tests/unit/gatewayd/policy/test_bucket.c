@@ -74,7 +74,45 @@ static void need_is_met_up_to_the_share(void **state)
     assert_true(ask(ask_of(1, 0, 0, 60), 0));
     assert_int_equal(answer.granted, 20);
     assert_int_equal(answer.asking, 2);
-    assert_true(answer.ask_again >= 20000);
+    assert_int_equal(answer.ask_again, 0); /* there is more for who needs it */
+}
+
+/* Of 500 a second 25 are worth an ask: three times as many for two, of which 8 are there. */
+static void the_next_ask_is_put_off_until_it_is_worth_it(void **state)
+{
+    spec.rate = spec.burst = 500;
+    assert_true(ask(ask_of(0, 0, 0, 484), 0));
+    assert_true(ask(ask_of(1, 0, 0, 8), 0));
+    assert_int_equal(answer.granted, 8);
+    assert_int_equal(answer.left, 8);
+    assert_int_equal(answer.ask_again, 1000000 * (3 * 25 - 8) / 500);
+    struct bucket_ask rest = ask_of(1, 8, 0, 0);
+    rest.want = 0;
+    assert_true(ask(rest, 0));
+    assert_int_equal(answer.ask_again, 0);
+    assert_true(ask(ask_of(0, 484, 0, 1), 0));
+    assert_int_equal(answer.asking, 1); /* who wants nothing does not count */
+}
+
+/* Tokens of no use to a request are not handed out, and all of them go to one if they must. */
+static void requests_that_cost_more_get_whole_ones(void **state)
+{
+    struct bucket_ask many = ask_of(0, 0, 0, 90);
+    struct bucket_ask more = ask_of(1, 0, 0, 30);
+    many.cost = more.cost = 30;
+    assert_true(ask(many, 0));
+    assert_int_equal(answer.granted, 90);
+    assert_true(ask(more, 0));
+    assert_int_equal(answer.granted, 0);
+    assert_int_equal(answer.left, 10);
+    assert_int_equal(answer.next, 200000);
+    many = ask_of(0, 0, 0, 0);
+    many.want = 0;
+    assert_true(ask(many, 0));
+    more.seq = ++seqs[1];
+    assert_true(ask(more, 0.25));
+    assert_int_equal(answer.granted, 30);
+    assert_int_equal(answer.left, 5);
 }
 
 static void late_and_overtaken_asks_change_nothing(void **state)
@@ -100,10 +138,11 @@ static void tokens_accrue_under_the_hold_as_it_was(void **state)
     /* It tells that all is spent: the time before counts as it was held. */
     assert_true(ask(ask_of(0, 0, 0, 0), 0.5));
     assert_int_equal(answer.left + answer.granted + b.holds[1].held, 40);
+    int64_t left = answer.left;
     struct bucket_ask report = ask_of(1, 0, 0, 0);
     report.want = 0;
     assert_true(ask(report, 0.75));
-    assert_int_equal(answer.left, 25); /* none was left, and a quarter second makes 25 */
+    assert_int_equal(answer.left, left + 25); /* a quarter second's */
 }
 
 static void a_hold_that_ended_was_spent_at_its_end(void **state)
@@ -305,6 +344,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(plenty_is_given_an_eighth_at_a_time),
         TEST(need_is_met_up_to_the_share),
+        TEST(the_next_ask_is_put_off_until_it_is_worth_it),
+        TEST(requests_that_cost_more_get_whole_ones),
         TEST(late_and_overtaken_asks_change_nothing),
         TEST(tokens_accrue_under_the_hold_as_it_was),
         TEST(a_hold_that_ended_was_spent_at_its_end),

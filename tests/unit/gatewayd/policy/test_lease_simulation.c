@@ -267,6 +267,7 @@ static void send(struct node *n, const struct bucket_ask *ask)
     struct event e = { .node = name_of(n), .incarnation = n->incarnation, .seq = ask->seq };
     e.ask = *ask;
     e.ask.holder = (struct bucket_holder){ e.node, n->incarnation };
+    e.ask.cost = w->cost;
     e.ask.not_after = bucket_now() + 500000;
     w->asks++;
     if (n->is_cut_off || !chance(w->faults.lost)) {
@@ -672,6 +673,8 @@ static void partitions_divide_the_limit(void **state)
 /* Over the end of a window, on nodes whose clocks are 5 s apart. */
 static void no_window_of_a_quota_holds_more(void **state)
 {
+    int64_t admitted = 0;
+    int64_t allowed = 0;
     for (uint64_t seed = 1; seed <= 400 / SLOW; seed++) {
         int64_t quota = (int64_t[]){ 1, 10, 100, 2000 }[seed % 4];
         struct bucket_spec spec = { .kind = LIMIT_QUOTA, .burst = quota, .period = LIMIT_HOUR };
@@ -683,10 +686,12 @@ static void no_window_of_a_quota_holds_more(void **state)
         w->faults.crashes = 0.02; /* each loses what was held until the window ends */
         run(60 * SECOND);
         assert_true(w->in_window_most <= quota);
-        if (quota >= 100)
-            assert_true(w->admitted > quota); /* of both windows */
+        admitted += quota >= 100 ? w->admitted : 0;
+        allowed += quota >= 100 ? 2 * quota : 0;
         end();
     }
+    print_message("%.1f %% of quotas used\n", 100 * (double)admitted / (double)allowed);
+    assert_true((double)admitted >= 0.8 * (double)allowed); /* crashes lose some */
 }
 
 static void what_there_is_is_used(void **state)
