@@ -20,7 +20,7 @@ static const struct field match_fields[] = {
                            "`/users/{id}` a template, `~^/re(g)ex$` a regular expression.",
                 .example = "[\"/orders\", \"=/status\"]"),
     FIELD_TEXTS(struct route_match, methods, .maximum = 100, .check = grammar_check_method,
-                .summary = "Methods, in upper case; GET takes HEAD too. None: any method.",
+                .summary = "Methods, in upper case; GET takes HEAD too. None: any but TRACE.",
                 .example = "[\"GET\", \"POST\"]"),
     FIELD_MAP(struct route_match, headers, .flags = FIELD_NOCASE, .maximum = 100,
               .check = grammar_check_header_match,

@@ -525,8 +525,7 @@ const struct verb verb_rows[] = {
             "those that are done.\n\n"
             "Nodes are asked at the addresses that they advertise (`gatewayctl nodes`), as "
             "--server is: with TLS or without, with the same token. The command is run where "
-            "gatewayctl "
-            "is; GATEWAYD_NODE, GATEWAYD_HOST and GATEWAYD_ADDRESS are set for it too.",
+            "gatewayctl is; GATEWAYD_NODE, GATEWAYD_HOST and GATEWAYD_ADDRESS are set for it too.",
         .examples = { { "gatewayctl cluster upgrade --run 'ssh root@{host} apt-get install -y "
                         "gatewayd' --dry-run",
                         "what would be done" },

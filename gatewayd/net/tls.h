@@ -59,6 +59,9 @@ struct tls_client_options {
 /* As tls_server_new. Contexts with the same CAs share one store of them. */
 MUST_USE struct tls_client *tls_client_new(const struct tls_client_options *options,
                                            struct place place, struct problems *ps);
+/* Are the files that it was made of (authorities, certificate, key) still those? Looks at the disk.
+ */
+bool tls_client_is_current(const struct tls_client *c);
 struct tls_client *tls_client_ref(struct tls_client *c);
 void tls_client_unref(struct tls_client **c);
 

@@ -23,8 +23,20 @@ struct authorities {
     X509_STORE *store;
 };
 
+/* A file as it was when it was read: whoever replaces or changes it changes one of these. */
+struct file {
+    char *path; /* NULL: none */
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+enum { FILE_AUTHORITIES, FILE_CERTIFICATE, FILE_KEY, FILES };
+
 struct tls_client {
     atomic_uint count;
+    struct file files[FILES];
     SSL_CTX *context;
     struct authorities *authorities; /* NULL: nothing is verified */
     char *server_name;
@@ -94,6 +106,40 @@ static void drop_authorities(struct authorities *a)
     pthread_mutex_unlock(&lock);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static void note_file(struct file *f, struct text path)
+{
+    struct stat st = { 0 };
+    if (text_is_empty(path))
+        return;
+    f->path = mem_copy_text(path.at, path.length);
+    (void)stat(f->path, &st); /* whoever reads it says what is wrong with it */
+    f->device = st.st_dev;
+    f->inode = st.st_ino;
+    f->size = st.st_size;
+    f->changed = st.st_ctim;
+}
+
+static bool is_file_as_before(const struct file *f)
+{
+    struct stat st;
+    if (f->path == NULL)
+        return true;
+    return stat(f->path, &st) == 0 && f->device == st.st_dev && f->inode == st.st_ino &&
+           f->size == st.st_size && f->changed.tv_sec == st.st_ctim.tv_sec &&
+           f->changed.tv_nsec == st.st_ctim.tv_nsec;
+}
+
+bool tls_client_is_current(const struct tls_client *c)
+{
+    for (size_t i = 0; i < FILES; i++) {
+        if (!is_file_as_before(&c->files[i]))
+            return false;
+    }
+    return true;
+}
+
 /* ---- contexts ------------------------------------------------------------------------------- */
 
 static bool set_verification(struct tls_client *c, const struct tls_client_options *o,
@@ -131,6 +177,8 @@ static void free_client(struct tls_client *c)
 {
     SSL_CTX_free(c->context);
     drop_authorities(c->authorities);
+    for (size_t i = 0; i < FILES; i++)
+        MEM_FREE(&c->files[i].path);
     MEM_FREE(&c->server_name);
     MEM_FREE(&c);
 }
@@ -145,6 +193,10 @@ struct tls_client *tls_client_new(const struct tls_client_options *o, struct pla
     SSL_CTX_set_session_cache_mode(c->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->context, tls_stream_on_session);
     set_protocols(c->context, o);
+    /* Before they are read: what changes meanwhile is read again. */
+    note_file(&c->files[FILE_AUTHORITIES], o->verify ? o->ca : TEXT_EMPTY);
+    note_file(&c->files[FILE_CERTIFICATE], o->cert);
+    note_file(&c->files[FILE_KEY], o->key);
 
     bool is_fine = set_verification(c, o, place, ps);
     if (!text_is_empty(o->cert))

@@ -87,9 +87,12 @@ struct router_site *router_find_site(const struct router *router, const struct r
 
 /* ---- lists ---- */
 
+/* Those that a route without methods takes, as far as they have names. */
+#define ANY_METHODS (((1u << METHOD_OTHER) - 1) & ~(1u << METHOD_TRACE) & ~(1u << METHOD_CONNECT))
+
 static void collect_methods(struct walk *w, const struct rule *rule)
 {
-    w->methods |= rule->methods;
+    w->methods |= rule->any_method ? ANY_METHODS : rule->methods;
     for (unsigned i = 0; i < rule->odd_method_count && w->odd_count < ODD_METHODS_MAX; i++) {
         unsigned j = 0;
 

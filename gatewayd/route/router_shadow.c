@@ -51,6 +51,13 @@ static bool lists_all_methods(const struct rule *wide, const struct rule *narrow
     return true;
 }
 
+static bool takes_methods_of(const struct rule *wide, const struct rule *narrow)
+{
+    if (!wide->any_method)
+        return !narrow->any_method && lists_all_methods(wide, narrow);
+    return narrow->any_method || (narrow->methods & (1u << METHOD_TRACE)) == 0;
+}
+
 /* On a better path it is enough that `wide` takes all; on an equal one it must come first, too. */
 static bool takes_all(const struct rule *wide, const struct rule *narrow, bool is_better_path)
 {
@@ -58,11 +65,11 @@ static bool takes_all(const struct rule *wide, const struct rule *narrow, bool i
                      true) ||
         !are_implied(wide->query, wide->query_count, narrow->query, narrow->query_count, false))
         return false;
-    if (narrow->any_method && !wide->any_method)
+    if (!takes_methods_of(wide, narrow))
         return false;
     if (is_better_path)
-        return wide->any_method || lists_all_methods(wide, narrow);
-    if (narrow->any_method != wide->any_method || !lists_all_methods(wide, narrow))
+        return true;
+    if (narrow->any_method != wide->any_method)
         return false;
     if (wide->header_count != narrow->header_count)
         return wide->header_count > narrow->header_count;

@@ -73,7 +73,7 @@ struct rule {
 MUST_USE struct rule *rule_new(const struct route *route, struct builder *why);
 void rule_free(struct rule **rule);
 
-/* How well the method fits; GET takes HEAD too. */
+/* How well the method fits; GET takes HEAD too, and TRACE has to be listed. */
 enum rule_method_fit {
     RULE_METHOD_NOT,
     RULE_METHOD_ANY,

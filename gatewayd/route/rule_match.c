@@ -16,6 +16,9 @@ static bool lists_odd_method(const struct rule *rule, struct text name)
 
 enum rule_method_fit rule_method_fit(const struct rule *rule, const struct request_head *head)
 {
+    /* TRACE shows whoever asks what proxies have added: only where somebody wants it. */
+    if (rule->any_method && head->method == METHOD_TRACE)
+        return RULE_METHOD_NOT;
     if (rule->any_method)
         return RULE_METHOD_ANY;
     if (head->method == METHOD_OTHER)

@@ -177,6 +177,14 @@ static bool has_same_tls(const struct upstream *a, const struct upstream *b)
            text_equals(a->tls->key, b->tls->key);
 }
 
+/* Files are looked at again after SIGHUP only; those that are as they were cost nobody a handshake.
+ */
+static bool has_same_files(const struct snapshot_compiler *c, const struct snapshot_upstream *u)
+{
+    return u->fleet->tls == NULL || u->files_version == c->files_version ||
+           tls_client_is_current(u->fleet->tls);
+}
+
 /* A count of the context to use; NULL with a reason, or NULL for plain. */
 static struct tls_client *take_tls(struct snapshot_compiler *c, const struct snapshot_upstream *u)
 {
@@ -184,8 +192,8 @@ static struct tls_client *take_tls(struct snapshot_compiler *c, const struct sna
 
     if (upstream->tls == NULL)
         return NULL;
-    if (u->fleet != NULL && u->fleet->tls != NULL && u->files_version == c->files_version &&
-        has_same_tls(upstream, u->fleet->upstream))
+    if (u->fleet != NULL && u->fleet->tls != NULL && has_same_tls(upstream, u->fleet->upstream) &&
+        has_same_files(c, u))
         return tls_client_ref(u->fleet->tls);
     return make_tls(c, upstream);
 }
@@ -233,9 +241,10 @@ bool snapshot_upstream_compile(struct snapshot_compiler *c, struct snapshot_upst
     struct fleet *fleet;
 
     if (u->fleet != NULL && resource_equals(u->fleet->resource, u->resource) &&
-        u->names_version == version &&
-        (u->files_version == c->files_version || u->fleet->tls == NULL))
+        u->names_version == version && has_same_files(c, u)) {
+        u->files_version = c->files_version;
         return true;
+    }
     tls = take_tls(c, u);
     if (tls == NULL && u->resource->upstream->tls != NULL)
         return false;

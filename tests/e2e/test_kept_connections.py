@@ -129,6 +129,33 @@ def test_files_that_are_read_again_let_kept_connections_go(make_node, make_origi
     assert node.get("/").status == 502
 
 
+def test_files_that_have_not_changed_cut_nobody_off(make_node, make_origin, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    cert, key = authority.issue("files", "inner.test")
+    ours = authority.issue("ours", "gateway.test")
+    origins = [make_origin(tls=authority.server(cert, key)) for _ in range(2)]
+    node = make_node(workers=1)
+    for name, origin in zip("ab", origins):
+        mine = [tmp_path / f"{name}.{end}" for end in ("pem", "key")]
+        for made, file in zip(ours, mine):
+            shutil.copy(made, file)
+        node.upstream(name, origin, tls={"ca": str(authority.cert), "server_name": "inner.test",
+                                         "cert": str(mine[0]), "key": str(mine[1])})
+        node.route(name, name, paths=[f"/{name}"])
+    for path in ("/a", "/b"):
+        assert node.get(path).status == 200
+    kept = [set(origin.open) for origin in origins]
+    assert all(kept)
+    for end in ("pem", "key"):  # the same bytes, another file
+        shutil.copy(tmp_path / f"b.{end}", tmp_path / f"new.{end}")
+        (tmp_path / f"new.{end}").rename(tmp_path / f"b.{end}")
+    node.signal(signal.SIGHUP)
+    until(lambda: not kept[1] & set(origins[1].open), what="the end of what b's files verified")
+    for path in ("/a", "/b"):
+        assert node.get(path).status == 200
+    assert kept[0] == set(origins[0].open) and origins[0].connections == len(kept[0])
+
+
 # ---- bytes that nobody asked for ----
 
 class Script:

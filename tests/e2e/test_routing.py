@@ -68,6 +68,20 @@ def test_405_names_what_is_allowed(node):
     assert node.get("/nowhere").json["status"] == 404
 
 
+def test_trace_goes_nowhere_unless_a_route_lists_it(node, origin):
+    node.upstream("u", origin)
+    node.route("all", "u")
+    answer = node.request("TRACE", "/", [("Authorization", "Bearer secret")])
+    assert answer.status == 405 and "secret" not in answer.text and origin.requests == []
+    assert {"GET", "POST", "OPTIONS"} <= {m.strip() for m in answer.header("Allow").split(",")}
+    assert "TRACE" not in answer.header("Allow")
+    node.route("traced", "u", match={"paths": ["/traced"], "methods": ["TRACE"]})
+    assert node.request("TRACE", "/traced").status == 200
+    assert [r.method for r in origin.requests] == ["TRACE"]
+    assert node.admin("POST", "/v1/explain", {"method": "TRACE", "url": "http://h/x"}).json.get(
+        "route") is None
+
+
 def test_the_smaller_name_wins_the_rest(node):
     say(node, "b", {"paths": ["/same"]})
     say(node, "a", {"paths": ["/same"]})

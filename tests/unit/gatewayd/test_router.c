@@ -177,6 +177,18 @@ static void get_takes_head_but_who_lists_it_is_better(void **state)
     route_fixture_fini(&f);
 }
 
+static void trace_is_for_those_that_list_it(void **state)
+{
+    ROUTES(f, "{'name':'any','match':{'paths':['/1','/2']}," R,
+           "{'name':'trace','match':{'paths':['/2'],'methods':['TRACE']}," R,
+           "{'name':'get','match':{'paths':['/3'],'methods':['GET']}," R);
+    EXPECT(f, "405 GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", "TRACE h/1");
+    EXPECT(f, "trace", "TRACE h/2");
+    EXPECT(f, "405 GET, HEAD", "TRACE h/3");
+    EXPECT(f, "any", "OPTIONS h/1");
+    route_fixture_fini(&f);
+}
+
 static void another_method_is_405_with_all_that_would_do(void **state)
 {
     ROUTES(f, "{'name':'a','match':{'paths':['/x'],'methods':['GET']}," R,
@@ -374,6 +386,7 @@ int main(void)
         cmocka_unit_test(routes_are_normalised_as_requests_are),
         cmocka_unit_test(a_named_method_is_better_than_any),
         cmocka_unit_test(get_takes_head_but_who_lists_it_is_better),
+        cmocka_unit_test(trace_is_for_those_that_list_it),
         cmocka_unit_test(another_method_is_405_with_all_that_would_do),
         cmocka_unit_test(more_headers_then_more_query_then_the_name),
         cmocka_unit_test(headers_are_joined_and_compared_whole),
