@@ -28,6 +28,7 @@ struct heartbeat {
     /* The store's thread. */
     struct redis_link *link;
     struct text key;
+    struct text head;
     struct loop_timer timer;
     char *said; /* NULL: nothing was said yet */
     bool is_busy;
@@ -131,11 +132,18 @@ static void rest(struct heartbeat *h)
     loop_timer_start(&h->timer, ms);
 }
 
+/* In another cluster's Redis nothing was said and nobody heard of. */
+static bool is_answered(const struct redis_result *result)
+{
+    return result->outcome == REDIS_ANSWERED &&
+           !text_equals(redis_reply_text(redis_reply_at(result->reply, 0)), TEXT_OF("foreign"));
+}
+
 static void on_beaten(void *arg, const struct redis_result *result)
 {
     struct heartbeat *h = arg;
     h->is_busy = false;
-    if (result->outcome == REDIS_ANSWERED) {
+    if (is_answered(result)) {
         h->has_written = true;
         report(h, result->reply);
     } else {
@@ -156,7 +164,8 @@ static void beat(struct heartbeat *h)
         return;
     }
     struct text words[] = {
-        h->key,           TEXT_OF("beat"),
+        h->key,           h->head,
+        TEXT_OF("beat"),  redis_cluster(h->settings.redis),
         text_of(h->name), text_of(h->incarnation),
         text_of(h->said), h->has_written ? TEXT_OF("1") : TEXT_OF("0"),
         text_of(h->kept),
@@ -167,7 +176,7 @@ static void beat(struct heartbeat *h)
     redis_link_run(h->link, &(struct redis_run){ .script = &redis_script_heartbeat,
                                                  .words = words,
                                                  .count = ARRAY_LENGTH(words),
-                                                 .key_count = 1,
+                                                 .key_count = 2,
                                                  .timeout_ms = TIMEOUT_MS,
                                                  .done = on_beaten,
                                                  .arg = h });
@@ -264,7 +273,7 @@ static void on_removed(void *arg)
 static void on_gone(void *arg, const struct redis_result *result)
 {
     struct order *order = arg;
-    order->is_done = result->outcome == REDIS_ANSWERED &&
+    order->is_done = is_answered(result) &&
                      text_equals(redis_reply_text(redis_reply_at(result->reply, 1)), TEXT_OF("1"));
     if (result->outcome != REDIS_ANSWERED)
         order->reason = mem_copy_text(result->reason.at, result->reason.length);
@@ -277,7 +286,9 @@ static void on_remove(void *arg)
     struct heartbeat *h = order->h;
     struct text words[] = {
         h->key,
+        h->head,
         TEXT_OF("gone"),
+        redis_cluster(h->settings.redis),
         text_of(order->name),
         text_of(order->incarnation),
         order->is_leaving ? TEXT_OF("left") : TEXT_OF("removed"),
@@ -290,7 +301,7 @@ static void on_remove(void *arg)
     redis_link_run(h->link, &(struct redis_run){ .script = &redis_script_heartbeat,
                                                  .words = words,
                                                  .count = ARRAY_LENGTH(words),
-                                                 .key_count = 1,
+                                                 .key_count = 2,
                                                  .timeout_ms = TIMEOUT_MS,
                                                  .done = on_gone,
                                                  .arg = order });
@@ -318,6 +329,7 @@ struct heartbeat *heartbeat_new(const struct heartbeat_settings *settings)
     snprintf(h->kept, sizeof(h->kept), "%lld", (long long)settings->kept_ms);
     h->link = redis_link_of(settings->redis, REDIS_CALLS);
     h->key = redis_key(settings->redis, "members");
+    h->head = redis_key(settings->redis, "head");
     loop_timer_init(&h->timer, store_thread_loop(settings->thread), on_timer, h);
     redis_watch(settings->redis, REDIS_CALLS, on_link, h);
     return h;

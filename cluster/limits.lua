@@ -5,10 +5,11 @@
 --
 -- KEYS[1]  the bucket: a text of words, "1 RUN TOKENS LAST" and for each holder "HOLDER SEQ HELD
 --          ENDS ASKED". It expires when it would be full and nothing held, or with its window.
+-- KEYS[2]  the head of the history
 -- ARGV     kind (0 rate, 1 quota), rate, per (ms), burst, period (0 hour, 1 day, 2 week, 3 month),
 --          run (of this server), holder, seq, have, back, need, want, not_after (us), returning,
---          spent, cost
--- answers  {0, time}: nothing has changed; or {1, time, granted, held, life, ask_again, left, next,
+--          spent, cost, cluster (whose state the node has; empty: nobody's)
+-- answers  {0, time}: nothing has changed; {-1, time}: nor has it, it is another cluster's Redis; or {1, time, granted, held, life, ask_again, left, next,
 --          asking, scarce}
 --
 -- Numbers are doubles: whatever is kept or answered is an integer below 2^53, and what could be
@@ -377,6 +378,12 @@ local function keep_time()
   return min(ends - now + us_for(burst - div(tokens, TOKEN)) + KEEP_MARGIN, TIME_MOST)
 end
 
+if ARGV[17] ~= '' then
+  local cluster = redis.call('HGET', KEYS[2], 'cluster')
+  if cluster and cluster ~= ARGV[17] then
+    return { -1, now }
+  end
+end
 read()
 if now > tonumber(ARGV[13]) or (hold and seq <= hold.seq) then
   return { 0, now }

@@ -17,7 +17,7 @@ REDIS_SCRIPT(limits);
 #define WAITING_MOST 8192 /* asks under way; past it they are refused and come again */
 #define SAY_EACH_NS  60000000000
 #define NEED_MOST    1000000000000
-#define WORDS        17 /* the key and what limits.lua is told */
+#define WORDS        19 /* two keys and what limits.lua is told */
 #define NUMBER_SIZE  24
 #define HOLDER_SIZE  24
 #define KEY_SIZE     512
@@ -33,6 +33,7 @@ struct limits_redis {
     struct bucket_holder holder;
     char holder_name[HOLDER_SIZE];
     char prefix[KEY_SIZE / 2];
+    struct text head; /* key of the history's */
     _Atomic int64_t timeout_ms;
     _Atomic unsigned nodes;
     struct mail wanted;
@@ -112,7 +113,7 @@ static int64_t not_after(struct limits_redis *lr, int64_t timeout_ms)
 
 /* ---- answers ---- */
 
-/* The script's answer: two integers, or all ten. */
+/* The script's answer: two integers (nothing has changed), or all ten. */
 static bool read_answer(const struct redis_reply *reply, int64_t *values)
 {
     size_t count = redis_reply_count(reply);
@@ -161,6 +162,10 @@ static enum limits_outcome outcome_of(struct limits_redis *lr, const struct redi
             return LIMITS_AWAY;
         }
         learn_time(lr, values[1]);
+        if (values[0] < 0) {
+            say(lr, TEXT_OF("it holds another cluster's state"));
+            return LIMITS_AWAY;
+        }
         if (values[0] == 0)
             return LIMITS_REFUSED;
         *answer_out = answer_of(values);
@@ -241,6 +246,7 @@ static void fill(struct words *w, struct limits_redis *lr, struct text identity,
     int64_t timeout_ms = atomic_load(&lr->timeout_ms);
     w->count = 0;
     add_key(w, lr, identity);
+    add_text(w, lr->head);
     add_number(w, ask->spec.kind);
     add_number(w, ask->spec.rate);
     add_number(w, ask->spec.per);
@@ -258,6 +264,7 @@ static void fill(struct words *w, struct limits_redis *lr, struct text identity,
     add_number(w, ask->returning);
     add_number(w, ask->spent);
     add_number(w, ask->cost);
+    add_text(w, redis_cluster(lr->settings.redis));
 }
 
 static bool ask_redis(struct limits_port *port, struct text identity, const struct bucket_ask *ask,
@@ -281,7 +288,7 @@ static bool ask_redis(struct limits_port *port, struct text identity, const stru
                                  .script = &redis_script_limits,
                                  .words = w.items,
                                  .count = w.count,
-                                 .key_count = 1,
+                                 .key_count = 2,
                                  .timeout_ms = atomic_load(&lr->timeout_ms),
                                  .done = on_done,
                                  .arg = call,
@@ -308,6 +315,7 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
     struct text prefix = redis_key(settings->redis, "limit");
     MUST(prefix.length < sizeof(lr->prefix));
     memcpy(lr->prefix, prefix.at, prefix.length);
+    lr->head = redis_key(settings->redis, "head");
     lr->port.type = &type;
     lr->settings = *settings;
     lr->link = redis_link_of(settings->redis, REDIS_LIMITS);

@@ -4,6 +4,8 @@
  */
 #include "cluster/redis.h"
 
+#include <stdatomic.h>
+
 #include "cluster/redis_metrics.h"
 #include "cluster/redis_news.h"
 #include "cluster/redis_private.h"
@@ -37,6 +39,8 @@ struct redis {
     struct watched uses[REDIS_USES];
     struct text prefix;
     struct text name_prefix; /* "{PREFIX}:" */
+    struct arena clusters;   /* control's: the few that there ever were */
+    _Atomic(const struct text *) cluster;
 };
 
 /* ---- checking ------------------------------------------------------------------------------- */
@@ -96,6 +100,7 @@ struct redis *redis_new(const struct node_config *node, struct store_thread *thr
     r->thread = thread;
     r->node = node_config_ref((struct node_config *)node);
     arena_init(&r->arena, SIZE_MAX);
+    arena_init(&r->clusters, SIZE_MAX);
     r->prefix = node->state.redis->prefix;
     r->name_prefix = arena_print(&r->arena, "{%.*s}:", TEXT_ARGS(r->prefix));
     r->access.loop = store_thread_loop(thread);
@@ -152,6 +157,7 @@ void redis_free(struct redis **redis)
     redis_secrets_unref(&r->access.secrets);
     node_config_unref(&r->node);
     arena_reset(&r->arena);
+    arena_reset(&r->clusters);
     MEM_FREE(redis);
 }
 
@@ -195,6 +201,23 @@ void redis_reload(struct redis *r, const struct node_redis *config, struct probl
     n->secrets = secrets;
     mail_init(&n->mail, on_new_secrets, n);
     mailbox_post(store_thread_mailbox(r->thread), &n->mail);
+}
+
+/* ---- whose state it is ----------------------------------------------------------------------- */
+
+void redis_set_cluster(struct redis *r, struct text id)
+{
+    if (text_equals(redis_cluster(r), id))
+        return;
+    struct text *copy = arena_alloc(&r->clusters, sizeof(*copy));
+    *copy = arena_copy(&r->clusters, id);
+    atomic_store(&r->cluster, copy);
+}
+
+struct text redis_cluster(const struct redis *r)
+{
+    const struct text *cluster = atomic_load(&r->cluster);
+    return cluster == NULL ? TEXT_EMPTY : *cluster;
 }
 
 /* ---- access --------------------------------------------------------------------------------- */

@@ -51,6 +51,12 @@ void redis_watch(struct redis *r, enum redis_use use, redis_watch_fn *fn, void *
 struct text redis_key(struct redis *r, const char *name);
 struct text redis_prefix(const struct redis *r);
 
+/* Which cluster's state this node has (the bytes of its id); empty: none yet. Scripts that write
+ * what belongs to no entry are told: in the Redis of another cluster they change nothing. Set by
+ * control; any thread, valid as long as the redis. */
+void redis_set_cluster(struct redis *r, struct text id);
+struct text redis_cluster(const struct redis *r);
+
 /* Which server is in use ("10.0.0.11:6379"), or was last; empty: none yet. Borrowed until the next
  * turn; the store's thread. */
 struct text redis_server_name(const struct redis *r);

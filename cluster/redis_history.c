@@ -28,6 +28,13 @@ struct text redis_history_key_of(const struct redis_history *h, struct arena *ar
     return arena_print(arena, "%.*s%s:%s", TEXT_ARGS(builder_text(&h->prefix)), name, hex);
 }
 
+void redis_history_tell_cluster(struct redis_history *h)
+{
+    struct entry_id cluster = store_embedded_cluster(h->settings.store);
+    bool has_state = store_revision(store_embedded_port(h->settings.store)) > 0;
+    redis_set_cluster(h->settings.redis, has_state ? redis_history_id(&cluster) : TEXT_EMPTY);
+}
+
 struct text redis_history_id(const struct entry_id *id)
 {
     return text_from((const char *)id->bytes, ENTRY_ID_SIZE);
@@ -233,6 +240,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
 
 void redis_history_start(struct redis_history *h)
 {
+    redis_history_tell_cluster(h);
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
     h->tail = redis_history_tail_new(h);

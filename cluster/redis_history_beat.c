@@ -154,6 +154,7 @@ static void on_timer(void *arg)
     if (h->phase == HISTORY_LOOKING)
         store_embedded_look(h->settings.store);
     say_age_once(h);
+    redis_history_tell_cluster(h);
     if (h->phase != HISTORY_READY || h->is_beating)
         return;
     state_dir_set_fresh(h->settings.dir);

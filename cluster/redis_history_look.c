@@ -41,6 +41,7 @@ static void stand(struct redis_history *h, const struct history_place *at)
     h->nobody_ms = 0;
     h->stuck_at = 0;
     h->cluster = store_embedded_cluster(h->settings.store);
+    redis_history_tell_cluster(h);
     h->follow.at = *at;
     redis_history_enter(h, HISTORY_READY, TEXT_EMPTY);
     redis_history_follow_start(h, at);

@@ -174,6 +174,9 @@ void redis_history_enter(struct redis_history *h, enum history_phase phase, stru
 struct text redis_history_key(const struct redis_history *h, struct arena *arena, const char *name);
 struct text redis_history_key_of(const struct redis_history *h, struct arena *arena,
                                  const char *name, const struct entry_id *id);
+/* Which cluster this node is of, for those who write to Redis what is no part of the history. */
+void redis_history_tell_cluster(struct redis_history *h);
+
 struct text redis_history_id(const struct entry_id *id); /* its bytes, borrowed */
 /* A command, or a script with its keys first, on REDIS_CALLS. `done` is given the history. */
 void redis_history_call(struct redis_history *h, const struct text *words, size_t count,

@@ -75,6 +75,7 @@ static void on_replaced(void *arg, struct text why)
     log_info(&log_store, "the shared state was read: revision %llu, %llu records",
              (unsigned long long)h->read.head.folded, (unsigned long long)h->read.records);
     h->cluster = h->read.head.cluster;
+    redis_history_tell_cluster(h);
     h->read.is_careful = false;
     /* Twice the same: what comes after it cannot be followed. */
     bool is_same = entry_id_equals(&h->read.brought, &h->read.head.folded_id);

@@ -236,15 +236,26 @@ def test_another_clusters_redis_is_never_merged(make_redis, make_cluster):
     mine, other = make_redis(), make_redis()
     pair, stranger = make_cluster(mine), make_cluster(other, count=1)
     fill(pair[0])
+    pair[0].route("limited", paths=["/limited"], respond={"status": 200, "body": "ok"},
+                  limits=[{"name": "l", "by": "route", "rate": 20, "per": "1h"}])
     stranger[0].consumer("strange")
     revision = pair.agree()
     node = pair[1]
     assert node.stop() == 0
     node.config["state"]["redis"] = other.state()
     node.write_config()
+    other.cli("DEL", "{gatewayd}:members")
     node.start()
     until(lambda: "another cluster" in node.status()["store"].get("reason", ""),
           what="the reason")
+    # Its limits are divided by two, and nothing of it is in that Redis: no bucket, no member.
+    assert [node.get("/limited").status for _ in range(12)] == [200] * 10 + [429] * 2
+    assert node.metrics()['gatewayd_limit_mode{mode="divided"}'] == 1
+    until(lambda: "another cluster's state" in node.log(), what="the log")
+    until(lambda: other.cli("HEXISTS", "{gatewayd}:members", stranger[0].name) == 1,
+          what="a heartbeat of the stranger")
+    assert other.cli("HLEN", "{gatewayd}:members") == 1
+    assert other.cli("KEYS", "{gatewayd}:limit:*") == []
     assert node.get("/open").body == b"open"
     assert node.admin("GET", "/v1/consumers/strange").status == 404
     assert node.admin("PUT", "/v1/consumers/x", {}).status == 503

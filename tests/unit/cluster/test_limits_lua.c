@@ -29,11 +29,12 @@
 #define SECOND  1000000ll
 #define NOON    (1709208000 * SECOND) /* 2024-02-29T12:00:00Z */
 #define HOLDERS 6
-#define WORDS   21
+#define WORDS   22
+#define CLUSTER 16 /* the word that says which */
 
 #define STUB                                                                                       \
     "local redis = (function(real) return { call = function(name, ...) "                           \
-    "if name == 'TIME' then return { ARGV[17], ARGV[18] } end "                                    \
+    "if name == 'TIME' then return { ARGV[18], ARGV[19] } end "                                    \
     "if name == 'SET' then local key, value, px, keep = ... "                                      \
     "real.call('SET', key .. ':keep', keep) return real.call('SET', key, value) end "              \
     "return real.call(name, ...) end } end)(redis) "
@@ -167,6 +168,8 @@ static void load_script(void)
     builder_fini(&b);
 }
 
+static struct text cluster; /* which the asking node is of */
+
 static char numbers[WORDS][40];
 
 static struct text print_number(size_t i, int64_t n)
@@ -184,15 +187,18 @@ static size_t run_script(const char *key, const struct bucket_ask *a, int64_t no
     const struct bucket_spec *spec = &a->spec;
     snprintf(name, sizeof(name), "%llx-%llx", (unsigned long long)a->holder.high,
              (unsigned long long)a->holder.low);
-    const int64_t values[] = { spec->kind,   spec->rate,   spec->per, spec->burst,
-                               spec->period, (int64_t)run, 0,         (int64_t)a->seq,
-                               a->have,      a->back,      a->need,   a->want,
-                               a->not_after, a->returning, a->spent,  a->cost,
-                               now / SECOND, now % SECOND };
-    struct text words[WORDS + 4] = { TEXT("EVALSHA"), text_of(digest), TEXT("1"), text_of(key) };
+    const int64_t values[] = {
+        spec->kind,   spec->rate, spec->per,       spec->burst,  spec->period,
+        (int64_t)run, 0,          (int64_t)a->seq, a->have,      a->back,
+        a->need,      a->want,    a->not_after,    a->returning, a->spent,
+        a->cost,      0,          now / SECOND,    now % SECOND
+    };
+    struct text words[WORDS + 5] = { TEXT("EVALSHA"), text_of(digest), TEXT("2"), text_of(key),
+                                     TEXT("{t}:head") };
     for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
-        words[i + 4] = i == 6 ? text_of(name) : print_number(i, values[i]);
-    send_words(words, 4 + ARRAY_LENGTH(values));
+        words[i + 5] = i == 6 ? text_of(name) : print_number(i, values[i]);
+    words[5 + CLUSTER] = cluster;
+    send_words(words, 5 + ARRAY_LENGTH(values));
     read_line(line, sizeof(line));
     assert_int_equal(line[0], '*');
     size_t count = strtoul(line + 1, NULL, 10);
@@ -388,11 +394,38 @@ static void many_holders_are_bounded(void **state)
     bucket_fini(&bucket);
 }
 
+/* Nothing is changed in the Redis of another cluster; where there is none yet, and by a node that
+ * has none, it is. */
+static void in_another_clusters_redis_nothing_changes(void **state)
+{
+    char kept[4096];
+    char line[64];
+    int64_t there[16];
+    struct text set[] = { TEXT("HSET"), TEXT("{t}:head"), TEXT("cluster"), TEXT("theirs") };
+    struct bucket_ask a = { .spec = { LIMIT_RATE, 10, 1000, 10, LIMIT_HOUR }, .need = 1 };
+    a.not_after = INT64_MAX / 2;
+    a.seq = 1;
+    cluster = TEXT_OF("ours");
+    assert_int_equal(run_script("{t}:foreign", &a, NOON, 7, there), 10);
+    send_words(set, 4);
+    read_line(line, sizeof(line));
+    remove_key("{t}:foreign");
+    assert_int_equal(run_script("{t}:foreign", &a, NOON, 7, there), 2);
+    assert_int_equal(there[0], -1);
+    assert_false(get("{t}:foreign", kept, sizeof(kept)));
+    cluster = TEXT_OF("theirs");
+    assert_int_equal(run_script("{t}:foreign", &a, NOON, 7, there), 10);
+    cluster = TEXT_EMPTY;
+    a.seq++;
+    assert_int_equal(run_script("{t}:foreign", &a, NOON, 7, there), 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_answer_the_same),
         cmocka_unit_test(many_holders_are_bounded),
+        cmocka_unit_test(in_another_clusters_redis_nothing_changes),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
