@@ -212,8 +212,12 @@ static void print_metrics(struct builder *b, void *arg)
     metrics_print_u64(b, "gatewayd_state_staleness_seconds", "",
                       (uint64_t)status.staleness_ms / 1000);
     print_gauge(b, "gatewayd_store_connected", "1 unless the store is away.", !status.is_away);
-    if (cluster->members != NULL)
+    if (cluster->members != NULL) {
+        metrics_print_head(b, "gatewayd_history_passed_over_total", "counter",
+                           "Entries of the shared history that no node wrote, or not whole.");
+        metrics_print_u64(b, "gatewayd_history_passed_over_total", "", status.passed_over);
         print_members(cluster->members, b);
+    }
     if (cluster->revocations != NULL)
         print_gauge(b, "gatewayd_revocations_unshared",
                     "Revocations made while the store was away, not in the history yet.",

@@ -35,12 +35,30 @@ if not head[1] then
     -- What is left of a history whose head was removed.
     redis.call('UNLINK', KEYS[2], KEYS[4])
 end
+-- Somebody else wrote to the log behind the head: its last number has to be that of the head again.
+local function clear_log()
+    local extra = redis.call('XRANGE', KEYS[2], string.format('%d-1', revision), '+', 'COUNT', 1000)
+    for _, entry in ipairs(extra) do
+        redis.call('XDEL', KEYS[2], entry[1])
+    end
+    if #extra < 1000 then
+        redis.call('XSETID', KEYS[2], string.format('%d-0', revision))
+    end
+end
+
 for i = 1, count do
     local at = 6 * i + 1
+    local added = redis.pcall('XADD', KEYS[2], string.format('%d-0', revision + 1),
+        'id', ARGV[at], 'prev', prev, 'time', ARGV[at + 1], 'author', ARGV[at + 2],
+        'summary', ARGV[at + 3], 'parts', ARGV[at + 4], 'items', ARGV[at + 5])
+    if type(added) == 'table' and added.err then
+        if i == 1 and string.find(added.err, 'equal or smaller', 1, true) then
+            clear_log()
+            return { 'turn' }
+        end
+        return added
+    end
     revision = revision + 1
-    redis.call('XADD', KEYS[2], string.format('%d-0', revision), 'id', ARGV[at], 'prev', prev,
-        'time', ARGV[at + 1], 'author', ARGV[at + 2], 'summary', ARGV[at + 3],
-        'parts', ARGV[at + 4], 'items', ARGV[at + 5])
     redis.call('SETRANGE', KEYS[4], revision % IDS * 16, ARGV[at])
     if tonumber(ARGV[at + 4]) > 0 then
         redis.call('PERSIST', KEYS[4 + i])

@@ -12,9 +12,11 @@ end
 if redis.call('HGET', KEYS[7], 'token') ~= ARGV[2] then
     return { 'lost' }
 end
-local head = redis.call('HMGET', KEYS[1], 'revision', 'id')
+local head = redis.call('HMGET', KEYS[1], 'revision', 'id', 'cluster')
 local has_head = ARGV[7] == 'head'
-if has_head ~= (head[1] and true or false) or
+-- One that no node wrote is none.
+local is_there = tonumber(head[1]) and head[2] and #head[2] == 16 and head[3] and #head[3] == 16
+if has_head ~= (is_there and true or false) or
     (has_head and (head[1] ~= ARGV[4] or head[2] ~= ARGV[5])) then
     redis.call('UNLINK', KEYS[7])
     return { 'moved' }
@@ -35,7 +37,7 @@ for i = 3, 6 do
     count = count + redis.call('HLEN', KEYS[i])
 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[4], 'id', ARGV[5], 'cluster', ARGV[3],
-    'folded', ARGV[4], 'folded_id', ARGV[5], 'part', '0', 'at', '1', 'config', ARGV[6],
+    'folded', ARGV[4], 'folded_id', ARGV[5], 'part', '0', 'at', '1', 'config', ARGV[6], 'hole', '',
     'count', string.format('%d', count))
 redis.call('UNLINK', KEYS[7])
 return { 'placed' }

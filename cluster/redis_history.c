@@ -184,6 +184,7 @@ static struct store_status get_status(const struct authority *a)
         .reason = text_of(h->reason),
         .conflicts = h->conflicts,
         .conflict_count = h->conflict_count,
+        .passed_over = h->passed,
     };
 }
 

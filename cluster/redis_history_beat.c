@@ -9,6 +9,8 @@
 #include "cluster/state_dir.h"
 #include "gatewayd/core/log.h"
 
+#define HOLE_MS "10000" /* a node that has what Redis lacks puts it there within */
+
 REDIS_SCRIPT(history_head);
 REDIS_SCRIPT(history_fold);
 
@@ -44,6 +46,7 @@ void redis_history_beat_read(const struct redis_value *v, struct history_head *h
     if (!redis_history_parse_id(redis_value_at(v, 5), &head_out->folded_id))
         head_out->folded_id = (struct entry_id){ { 0 } };
     struct text tag = redis_value_at(v, 6)->text;
+    head_out->passed = (uint64_t)redis_value_integer(redis_value_at(v, 7));
     if (tag.length == sizeof(head_out->config_tag))
         memcpy(&head_out->config_tag, tag.at, tag.length);
 }
@@ -57,7 +60,20 @@ static void on_folded(void *arg, const struct redis_answer *a)
     if (a->outcome != REDIS_ANSWERED || h->is_stopping)
         return;
     int64_t revision = redis_value_integer(redis_value_at(a->value, 0));
-    if (redis_value_integer(redis_value_at(a->value, 1)) < revision)
+    bool is_waiting = redis_value_integer(redis_value_at(a->value, 3)) != 0;
+    int64_t passed = redis_value_integer(redis_value_at(a->value, 4));
+    int64_t extra = redis_value_integer(redis_value_at(a->value, 5));
+    if (passed > 0)
+        log_error(&log_store,
+                  "the shared history holds something at revision %lld that no node wrote, or not "
+                  "all of what one did: it was passed over",
+                  (long long)passed);
+    if (extra > 0)
+        log_error(&log_store,
+                  "somebody else wrote %lld entries behind the end of the shared history: they "
+                  "were removed",
+                  (long long)extra);
+    if (extra > 0 || (redis_value_integer(redis_value_at(a->value, 1)) < revision && !is_waiting))
         redis_history_beat_fold(h);
 }
 
@@ -71,12 +87,19 @@ void redis_history_beat_fold(struct redis_history *h)
         return;
     arena_init(&arena, SIZE_MAX);
     struct text words[] = {
-        redis_history_key(h, &arena, "head"),       redis_history_key(h, &arena, "log"),
-        redis_history_key(h, &arena, "resources"),  redis_history_key(h, &arena, "consumers"),
-        redis_history_key(h, &arena, "keys"),       redis_history_key(h, &arena, "revoked"),
-        redis_history_key(h, &arena, "lock"),       TEXT("log"),
-        text_print_u64(REDIS_HISTORY_ITEMS, items), text_print_u64(h->settings.history, history),
-        redis_history_key(h, &arena, "body:"),      text_print_u64(REDIS_HISTORY_BODY_MS, lifetime),
+        redis_history_key(h, &arena, "head"),
+        redis_history_key(h, &arena, "log"),
+        redis_history_key(h, &arena, "resources"),
+        redis_history_key(h, &arena, "consumers"),
+        redis_history_key(h, &arena, "keys"),
+        redis_history_key(h, &arena, "revoked"),
+        redis_history_key(h, &arena, "lock"),
+        TEXT("log"),
+        text_print_u64(REDIS_HISTORY_ITEMS, items),
+        text_print_u64(h->settings.history, history),
+        redis_history_key(h, &arena, "body:"),
+        text_print_u64(REDIS_HISTORY_BODY_MS, lifetime),
+        TEXT(HOLE_MS),
     };
     h->is_folding = true;
     redis_history_run(h, &redis_script_history_fold, words, ARRAY_LENGTH(words), 7, on_folded);
@@ -126,6 +149,7 @@ static void on_beat(void *arg, const struct redis_answer *a)
         redis_history_look_start(h, text_of(difference));
         return;
     }
+    h->passed = head.passed;
     bool is_more = head.at.revision > h->follow.at.revision;
     h->stuck_at = is_more ? h->follow.at.revision : 0;
     if (head.folded < head.at.revision)

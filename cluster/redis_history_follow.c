@@ -117,8 +117,10 @@ struct store_embedded_incoming *redis_history_follow_parse(const struct redis_va
     struct entry_head head = { .author = field_of(fields, "author"),
                                .summary = field_of(fields, "summary") };
     *parts_out = 0;
+    bool is_numbered = text_ends_with(number, TEXT_OF("-0"));
     number = text_first(number, text_find_byte(number, '-'));
-    if (!text_parse_u64(number, &head.revision) || !read_id(field_of(fields, "id"), &head.id) ||
+    if (!is_numbered || !text_parse_u64(number, &head.revision) ||
+        !read_id(field_of(fields, "id"), &head.id) ||
         !read_id(field_of(fields, "prev"), &head.prev) ||
         !text_parse_i64(field_of(fields, "time"), &head.time_ms) ||
         !text_parse_u64(field_of(fields, "parts"), parts_out) || *parts_out > PARTS_MOST)
@@ -213,7 +215,7 @@ static void read_on(struct redis_history *h)
                             TEXT(BLOCK_MS),
                             TEXT("STREAMS"),
                             redis_history_key(h, &arena, "log"),
-                            arena_print(&arena, "%.*s-0",
+                            arena_print(&arena, "%.*s-18446744073709551615",
                                         TEXT_ARGS(text_print_u64(f->at.revision, from))) };
     redis_courier_send(h->courier, &(struct redis_errand){ .use = REDIS_FOLLOW,
                                                            .words = words,

@@ -44,6 +44,8 @@ static void stand(struct redis_history *h, const struct history_place *at)
     redis_history_tell_cluster(h);
     h->follow.at = *at;
     redis_history_enter(h, HISTORY_READY, TEXT_EMPTY);
+    if (h->strays > 0) /* there may be something behind the head */
+        redis_history_beat_fold(h);
     redis_history_follow_start(h, at);
     if (h->tail != NULL)
         redis_history_tail_go_on(h->tail);
@@ -110,6 +112,7 @@ static void read_past(struct redis_history *h, const struct history_head *head)
         redis_history_read_start(h);
         return;
     }
+    redis_history_beat_fold(h);
     say(h, "What an entry changed is not in Redis, nor is it folded.");
     again(h, RETRY_MS);
 }

@@ -36,6 +36,7 @@ struct history_head {
     uint64_t folded;
     struct entry_id folded_id;
     uint64_t config_tag;
+    uint64_t passed; /* how often something was passed over in folding */
     bool is_whole;
 };
 
@@ -163,6 +164,7 @@ struct redis_history {
     bool is_looking;   /* a step of looking again waits for its answer */
     struct history_place head_at; /* what was looked at last */
     uint64_t nobody_ms;           /* loop ms since when there is no head; 0: there is one */
+    uint64_t passed;              /* as the head said last */
     uint64_t *conflicts;
     size_t conflict_count;
 };

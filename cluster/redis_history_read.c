@@ -178,6 +178,9 @@ static void scan(struct redis_history *h)
 
 static void scan_first(struct redis_history *h)
 {
+    /* What is listed ends where the state does, or there is no list. */
+    if (!entry_id_equals(&h->read.listed, &h->read.head.folded_id))
+        store_embedded_replace_drop_entries(h->settings.store);
     h->read.hash = 0;
     h->read.at_once = FEW_AT_ONCE;
     h->read.cursor[0] = '0';
@@ -187,14 +190,25 @@ static void scan_first(struct redis_history *h)
 
 /* ---- the entries up to the state, to be listed ---- */
 
+static uint64_t number_of(const struct redis_value *entry)
+{
+    struct text id = redis_value_at(entry, 0)->text;
+    uint64_t number = 0;
+    return text_parse_u64(text_first(id, text_find_byte(id, '-')), &number) ? number : 0;
+}
+
 /* Those behind one whose items are not at hand cannot be told without it: the list begins later. */
 static void list_entry(struct redis_history *h, const struct redis_value *entry)
 {
     struct history_read *r = &h->read;
     uint64_t parts;
     struct store_embedded_incoming *in = redis_history_follow_parse(entry, &parts);
-    if (in == NULL)
+    if (in == NULL) { /* no node's: those before it are not followed by those behind it */
+        store_embedded_replace_drop_entries(h->settings.store);
+        r->listed = (struct entry_id){ { 0 } };
+        r->from = number_of(entry) + 1;
         return;
+    }
     bool is_next = entry_id_equals(&in->head.prev, &r->listed);
     r->listed = in->head.id;
     if (!is_next || parts > 0)
@@ -247,6 +261,7 @@ static void on_head(void *arg, const struct redis_answer *a)
         return;
     redis_history_beat_read(a->value, &r->head);
     if (!r->head.is_there || !r->head.is_whole) {
+        redis_history_beat_fold(h);
         if (r->head.is_there)
             redis_history_enter(h, HISTORY_LOOKING,
                                 TEXT_OF("The state in Redis is not whole: a node that has all of "
@@ -254,8 +269,11 @@ static void on_head(void *arg, const struct redis_answer *a)
         give_up(h);
         return;
     }
-    /* Whoever made the first entry ended before it was folded. */
-    if (r->head.folded == 0) {
+    /* Whoever made the first entry ended before it was folded; or what is folded is here already.
+     */
+    struct entry_id mine = store_embedded_id(h->settings.store);
+    bool is_here = entry_id_equals(&r->head.folded_id, &mine);
+    if (r->head.folded == 0 || (is_here && r->head.folded < r->head.at.revision)) {
         redis_history_beat_fold(h);
         r->is_reading = false;
         redis_history_look_again(h, FOLD_MS);

@@ -54,6 +54,7 @@ struct store_status {
     struct text reason;        /* why it is away or refuses writes; empty: all is well. Borrowed. */
     const uint64_t *conflicts; /* revisions that could not be merged */
     size_t conflict_count;
+    uint64_t passed_over; /* entries of a shared history that no node wrote */
 };
 struct store_status store_status(const struct store *s);
 

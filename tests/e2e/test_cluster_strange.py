@@ -61,13 +61,14 @@ def test_records_that_are_none(pair, redis):
     pair.agree()
 
 
-def strange_entry(redis, **fields):
+def strange_entry(redis, is_there=True, **fields):
     """The next entry, as a commit would write it, but for some fields."""
     revision = int(redis.cli("HGET", HEAD, "revision")) + 1
     entry_id = revision.to_bytes(16, "little")
     entry = {"id": entry_id, "prev": redis.cli("HGET", HEAD, "id"), "time": "1", "author": "x",
              "summary": "x", "parts": "0", "items": b"", **fields}
-    redis.cli("XADD", LOG, f"{revision}-0", *[w for pair in entry.items() for w in pair])
+    if is_there:
+        redis.cli("XADD", LOG, f"{revision}-0", *[w for pair in entry.items() for w in pair])
     redis.cli("HSET", HEAD, "revision", revision, "id", entry_id)
     return revision
 
@@ -86,10 +87,30 @@ def test_an_entry_whose_items_are_none(pair, redis):
     assert [admits(n, keys[0]) for n in pair] == [200, 200]
 
 
+def expect_passed(pair, redis, keys, count=1):
+    """Whatever it was: what nodes wrote is there, and they write on."""
+    for i, node in enumerate(pair):
+        until(lambda n=node: n.status()["store"]["state"] == "connected", timeout=30,
+              what=f"{node.name} going on")
+        node.consumer(f"after{i}")
+    pair.agree(timeout=30)
+    for node in pair:
+        assert [admits(node, key) for key in keys] == [200] * len(keys)
+        assert node.admin("GET", "/v1/consumers/after0").status == 200
+    until(lambda: folded(redis), timeout=20, what="a folded state")
+    late = pair.add().start(timeout=30)
+    pair.agree(timeout=30)
+    assert [admits(late, key) for key in keys] == [200] * len(keys)
+    until(lambda: 
+          any(n.metrics()["gatewayd_history_passed_over_total"] == count for n in pair),
+          what="the metric")
+
+
 @pytest.mark.parametrize("fields", [{"parts": str(2**60)}, {"parts": "40"}, {"prev": b"strange"},
-                                    {"id": b""}, {"time": "never"}, {"author": b"\xff" * 100000}])
+                                    {"id": b""}, {"time": "never"}, {"prev": b"0123456789012345"},
+                                    {"is_there": False}])
 def test_an_entry_that_is_none(pair, redis, fields):
-    """Nobody can go past it; nobody dies of it, or does nothing else any more."""
+    """It is passed over, with a word on it; nobody dies of it, or does nothing else any more."""
     a, b = pair
     keys = fill(a)
     pair.agree()
@@ -101,9 +122,22 @@ def test_an_entry_that_is_none(pair, redis, fields):
     assert [admits(n, keys[0]) for n in pair] == [200, 200]
     looked = [n.log().count("looking again") - was for n, was in zip(pair, before)]
     assert max(looked) < 40
-    assert b.stop() == 0
-    b.start()
-    assert admits(b, keys[0]) == 200
+    expect_passed(pair, redis, keys)
+    until(lambda: any("it was passed over" in n.log() for n in pair), what="a word on it")
+
+
+@pytest.mark.parametrize("entry_id", ["1000000-0", "{head}-7", "{next}-0"])
+def test_what_stands_behind_the_end_of_the_log(pair, redis, entry_id):
+    """Whoever wrote it: it is removed, and changes are taken."""
+    a, b = pair
+    keys = fill(a)
+    head = pair.agree()
+    for _ in range(3):
+        redis.cli("XADD", LOG, entry_id.format(head=head, next=head + 1), "some", "thing")
+        a.consumer("more", metadata={"at": str(time.time())})
+        b.consumer("more", metadata={"at": str(time.time())})
+        head = pair.agree()
+    expect_passed(pair, redis, keys, 0)
 
 
 def test_what_an_entry_changed_has_ended(pair, redis):

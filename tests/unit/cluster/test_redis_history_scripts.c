@@ -286,15 +286,24 @@ static void add_resource(struct builder *b, enum resource_kind kind, const char 
                b);
 }
 
+static const char *hole_ms = "10000";
+
 static int64_t fold(unsigned items)
 {
     struct text words[] = {
-        TEXT("{gatewayd}:head"),          TEXT("{gatewayd}:log"),
-        TEXT("{gatewayd}:resources"),     TEXT("{gatewayd}:consumers"),
-        TEXT("{gatewayd}:keys"),          TEXT("{gatewayd}:revoked"),
-        TEXT("{gatewayd}:lock"),          TEXT("log"),
-        arena_print(&arena, "%u", items), TEXT("2"),
-        TEXT("{gatewayd}:body:"),         TEXT("60000"),
+        TEXT("{gatewayd}:head"),
+        TEXT("{gatewayd}:log"),
+        TEXT("{gatewayd}:resources"),
+        TEXT("{gatewayd}:consumers"),
+        TEXT("{gatewayd}:keys"),
+        TEXT("{gatewayd}:revoked"),
+        TEXT("{gatewayd}:lock"),
+        TEXT("log"),
+        arena_print(&arena, "%u", items),
+        TEXT("2"),
+        TEXT("{gatewayd}:body:"),
+        TEXT("60000"),
+        text_of(hole_ms),
     };
     run(&redis_script_history_fold, words, ARRAY_LENGTH(words), 7);
     return redis_value_integer(redis_value_at(&answer, 1));
@@ -375,7 +384,17 @@ static void the_log_is_not_trimmed_before_it_is_folded(void **state)
     builder_fini(&b);
 }
 
-static void what_was_taken_out_of_redis_is_noticed(void **state)
+static bool is_whole(void)
+{
+    struct text keys[] = { TEXT("{gatewayd}:head"), TEXT("{gatewayd}:resources"),
+                           TEXT("{gatewayd}:consumers"), TEXT("{gatewayd}:keys"),
+                           TEXT("{gatewayd}:revoked") };
+    run(&redis_script_history_head, keys, ARRAY_LENGTH(keys), ARRAY_LENGTH(keys));
+    return redis_value_integer(redis_value_at(&answer, 4)) == 1;
+}
+
+/* A node that has it has time to put it back; what nobody has is no end of it all. */
+static void what_was_taken_out_of_redis_is_noticed_and_waited_for(void **state)
 {
     struct text words[] = { hex_key("body", 1), TEXT(FAR), TEXT("0"), TEXT_EMPTY, TEXT("60000") };
     run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
@@ -383,13 +402,106 @@ static void what_was_taken_out_of_redis_is_noticed(void **state)
     run(&redis_script_history_stage, words, ARRAY_LENGTH(words), 1);
     commit(FAR, 0, 0, 1, "2", TEXT_EMPTY);
     expect_word("taken");
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    add_key(&b, 1, ITEM_KEY_ADD, 0);
+    commit(FAR, 1, 1, 2, "0", builder_text(&b));
     redis_server_tell(&server, arena_print(&arena, "DEL %.*s", TEXT_ARGS(words[0])).at, ":1");
-    assert_int_equal(fold(10), 1);
-    struct text keys[] = { TEXT("{gatewayd}:head"), TEXT("{gatewayd}:resources"),
-                           TEXT("{gatewayd}:consumers"), TEXT("{gatewayd}:keys"),
-                           TEXT("{gatewayd}:revoked") };
-    run(&redis_script_history_head, keys, ARRAY_LENGTH(keys), ARRAY_LENGTH(keys));
-    assert_int_equal(redis_value_integer(redis_value_at(&answer, 4)), 0);
+    assert_int_equal(fold(10), 0);
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 3)), 1);
+    assert_false(is_whole());
+    hole_ms = "50";
+    redis_story_turn_for(&story, 80);
+    assert_int_equal(fold(10), 2);
+    hole_ms = "10000";
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 4)), 1);
+    assert_true(is_whole());
+    redis_server_tell(&server, "HLEN {gatewayd}:keys", ":1");
+    builder_fini(&b);
+}
+
+/* Somebody else's, between ours: entries, items, and what stands behind the head. */
+static void garbage_is_passed_over_and_nothing_of_ours_is_lost(void **state)
+{
+    static const char *const garbage[] = {
+        "XADD {gatewayd}:log 2-0 some thing",
+        "XADD {gatewayd}:log 2-0 id x prev x time 1 parts 0 items x",
+        "XADD {gatewayd}:log 2-0 id 0123456789012345 prev 0123456789012345 time 1 parts 0 items x",
+        "XADD {gatewayd}:log 2-0 id 0123456789012345 parts 99999999999999999999",
+    };
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    add_key(&b, 1, ITEM_KEY_ADD, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(garbage); i++) {
+        redis_server_tell(&server, "FLUSHALL", "+OK");
+        commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+        redis_server_tell(&server, garbage[i], "$3");
+        redis_server_tell(&server, "HSET {gatewayd}:head revision 2 id 0123456789012345", ":0");
+        token = "who commits";
+        struct text words[] = { TEXT("{gatewayd}:head"),
+                                TEXT("{gatewayd}:log"),
+                                hex_key("refused", 3),
+                                TEXT("{gatewayd}:ids"),
+                                hex_key("body", 3),
+                                TEXT(FAR),
+                                TEXT("cluster-cluster-"),
+                                TEXT("2"),
+                                TEXT("0123456789012345"),
+                                TEXT("who"),
+                                TEXT("1000"),
+                                id_of(3),
+                                TEXT("1"),
+                                TEXT("alice"),
+                                TEXT("summary"),
+                                TEXT("0"),
+                                builder_text(&b) };
+        run(&redis_script_history_commit, words, ARRAY_LENGTH(words), 5);
+        expect_word("taken");
+        assert_int_equal(fold(10), 3);
+        assert_int_equal(redis_value_integer(redis_value_at(&answer, 4)), 2);
+        assert_true(is_whole());
+        redis_server_tell(&server, "HLEN {gatewayd}:keys", ":1");
+        redis_server_tell(&server, "HGET {gatewayd}:head passed", "$1\r\n1");
+    }
+    builder_fini(&b);
+}
+
+static void what_stands_behind_the_head_is_in_nobodys_way(void **state)
+{
+    commit(FAR, 0, 0, 1, "0", TEXT_EMPTY);
+    redis_server_tell(&server, "XADD {gatewayd}:log 1-5 some thing", "$3");
+    redis_server_tell(&server, "XADD {gatewayd}:log 77-0 some thing", "$4");
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("turn"); /* try again */
+    commit(FAR, 1, 1, 2, "0", TEXT_EMPTY);
+    expect_word("taken");
+    redis_server_tell(&server, "XADD {gatewayd}:log 77-0 some thing", "$4");
+    assert_int_equal(fold(10), 2);
+    assert_int_equal(redis_value_integer(redis_value_at(&answer, 5)), 1);
+    redis_server_tell(&server, "XLEN {gatewayd}:log", ":2");
+    commit(FAR, 2, 2, 3, "0", TEXT_EMPTY);
+    expect_word("taken");
+}
+
+static void items_that_are_none_change_nothing(void **state)
+{
+    struct text bad[] = { TEXT("\x01\xff\xff\xff\xff strange"), TEXT("x"), TEXT("\x01"),
+                          text_from("\x02\x04\0\0\0abcd", 9),
+                          text_from("\x01\x05\0\0\0\x02\x02"
+                                    "abc",
+                                    10) };
+    struct builder b;
+    builder_init(&b, SIZE_MAX);
+    for (unsigned i = 0; i < ARRAY_LENGTH(bad); i++) {
+        builder_clear(&b);
+        add_key(&b, i + 1, ITEM_KEY_ADD, 0);
+        builder_add(&b, bad[i]);
+        commit(FAR, i, i, i + 1, "0", builder_text(&b));
+        assert_int_equal(fold(10), i + 1);
+        assert_true(is_whole());
+    }
+    redis_server_tell(&server, "HLEN {gatewayd}:keys", ":5");
+    builder_fini(&b);
 }
 
 static void what_is_past_its_time_goes(void **state)
@@ -427,7 +539,10 @@ int main(void)
         TEST(folding_some_items_at_a_time),
         TEST(folding_all_at_once),
         TEST(the_log_is_not_trimmed_before_it_is_folded),
-        TEST(what_was_taken_out_of_redis_is_noticed),
+        TEST(what_was_taken_out_of_redis_is_noticed_and_waited_for),
+        TEST(garbage_is_passed_over_and_nothing_of_ours_is_lost),
+        TEST(what_stands_behind_the_head_is_in_nobodys_way),
+        TEST(items_that_are_none_change_nothing),
         TEST(what_is_past_its_time_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
