@@ -55,6 +55,8 @@ operation_fn serve_own_health;
 
 /* serve_cluster.c */
 operation_fn serve_take_revocations;
+operation_fn serve_yield;
+operation_fn serve_own_addresses;
 
 /* serve_probes.c */
 operation_fn serve_livez;

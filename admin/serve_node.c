@@ -170,6 +170,42 @@ void serve_own_status(struct call *call)
 
 /* ---- nodes -------------------------------------------------------------------------------- */
 
+/* Addresses that other nodes have, too. */
+static void print_conflicting(const struct ha *ha, struct builder *b)
+{
+    bool has_one = false;
+
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        struct ha_status status = ha_get(ha, i);
+        if (text_is_empty(status.conflict)) {
+            continue;
+        }
+        builder_add(b, has_one ? TEXT_OF(",") : TEXT_OF(",\"conflicts\":{"));
+        builder_add_json(b, status.address->name);
+        builder_add_byte(b, ':');
+        builder_add_json(b, status.conflict);
+        has_one = true;
+    }
+    builder_add(b, has_one ? TEXT_OF("}") : TEXT_EMPTY);
+}
+
+/* "NAME=master NAME=backup", as another node says it. */
+static void print_said_vrrp(struct text vrrp, struct builder *b)
+{
+    bool has_one = false;
+    struct text pair;
+
+    while (vrrp.length > 0 && text_cut(&vrrp, ' ', &pair)) {
+        size_t at = text_find_byte(pair, '=');
+        builder_add(b, has_one ? TEXT_OF(",") : TEXT_OF(",\"vrrp\":{"));
+        builder_add_json(b, text_first(pair, at));
+        builder_add_byte(b, ':');
+        builder_add_json(b, text_skip(pair, at + 1));
+        has_one = true;
+    }
+    builder_add(b, has_one ? TEXT_OF("}") : TEXT_EMPTY);
+}
+
 /* Of this node, as it is at this moment. */
 static void print_self(struct call *call)
 {
@@ -193,6 +229,10 @@ static void print_self(struct call *call)
         add_text(b, "reason", status.reason);
     }
     add_number(b, "revision", applied_revision(&status));
+    if (control_ha(control_of(call)) != NULL) {
+        print_vrrp(control_ha(control_of(call)), b);
+        print_conflicting(control_ha(control_of(call)), b);
+    }
     builder_add(b, TEXT_OF(",\"self\":true"));
     if (cluster_get()->members != NULL && members_is_name_shared(cluster_get()->members)) {
         add_text(b, "warning",
@@ -219,6 +259,7 @@ static void print_other(const struct members_view *view, struct builder *b)
         add_text(b, "reason", m->reason);
     }
     add_number(b, "revision", m->revision);
+    print_said_vrrp(m->vrrp, b);
     builder_addf(b, ",\"unseen\":%s}", view->is_unseen ? "true" : "false");
 }
 

@@ -13,12 +13,14 @@
 #include "cluster/members_file.h"
 #include "cluster/peer_client.h"
 #include "cluster/revocations.h"
+#include "cluster/vrrp_watch.h"
 #include "conf/base/mem.h"
 #include "conf/read_file.h"
 #include "conf/schema.h"
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/metrics.h"
+#include "gatewayd/ha.h"
 #include "gatewayd/service.h"
 
 #define EACH_MS       1000
@@ -33,6 +35,7 @@ static struct {
     struct control *control;
     struct heartbeat *heartbeat;
     struct members_file *file;
+    struct vrrp_watch *vrrp; /* NULL: no virtual addresses, or no other nodes */
     struct loop_timer timer;
     struct loop_timer stale_timer;
     char *host;
@@ -74,11 +77,26 @@ static struct text print_entry_id(uint64_t revision, char into[2 * ENTRY_ID_SIZE
     return digest_print_hex(entry.head.id.bytes, ENTRY_ID_SIZE, into);
 }
 
+static void tell(const struct peer *self)
+{
+    struct builder b;
+    if (the.heartbeat == NULL)
+        return;
+    builder_init(&b, SIZE_MAX);
+    peer_print(self, &b);
+    heartbeat_say(the.heartbeat, builder_text(&b));
+    builder_fini(&b);
+}
+
 static void say(void)
 {
     struct cluster *cluster = cluster_get();
     struct control_status status = control_status(the.control);
     char id[2 * ENTRY_ID_SIZE + 1];
+    struct builder vrrp;
+    builder_init(&vrrp, SIZE_MAX);
+    if (control_ha(the.control) != NULL)
+        ha_print_vrrp(control_ha(the.control), &vrrp);
     struct peer self = {
         .name = control_node(the.control)->node,
         .incarnation = text_of(cluster->incarnation),
@@ -92,15 +110,11 @@ static void say(void)
         .schema = SCHEMA_VERSION,
         .revision = status.revision,
         .entry_id = print_entry_id(status.revision, id),
+        .vrrp = builder_text(&vrrp),
     };
     members_say(cluster->members, &self);
-    if (the.heartbeat == NULL)
-        return;
-    struct builder b;
-    builder_init(&b, SIZE_MAX);
-    peer_print(&self, &b);
-    heartbeat_say(the.heartbeat, builder_text(&b));
-    builder_fini(&b);
+    tell(&self);
+    builder_fini(&vrrp);
 }
 
 static void on_changed(void *arg)
@@ -318,6 +332,11 @@ static void start(struct control *control)
     loop_timer_start(&the.timer, 0);
     control_watch(control, on_changed, NULL);
     revocations_start(cluster->revocations);
+    if (control_ha(control) != NULL) {
+        the.vrrp = vrrp_watch_new(control_loop(control), control_ha(control), cluster->members,
+                                  cluster->peers);
+        vrrp_watch_start(the.vrrp);
+    }
 }
 
 static void reload(struct control *control, const struct node_config *node, struct problems *ps)
@@ -343,6 +362,7 @@ static void stop(struct control *control)
      */
     if (the.heartbeat != NULL && cluster->scribe != NULL)
         heartbeat_stop(the.heartbeat, control_loop(control));
+    vrrp_watch_free(&the.vrrp);
     members_file_free(&the.file);
     revocations_free(&cluster->revocations);
     members_free(&cluster->members);

@@ -35,6 +35,7 @@ static const struct row rows[] = {
     NUMBER_ROW(schema),
     NUMBER_ROW(revision),
     TEXT_ROW(entry_id),
+    TEXT_ROW(vrrp),
 };
 
 static void print_value(const struct row *row, const void *at, struct builder *b)

@@ -23,6 +23,7 @@ struct peer {
     uint64_t schema;      /* the version of the schema it knows */
     uint64_t revision;    /* that it applies */
     struct text entry_id; /* of that revision, hexadecimal */
+    struct text vrrp;     /* "NAME=master NAME=backup": its virtual addresses */
 };
 
 void peer_print(const struct peer *m, struct builder *b);

@@ -319,7 +319,9 @@ void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_m
     uint64_t now = loop_now_ms(p->ha->loop);
     unsigned marks_left = p->drain.marks_left;
 
-    if (is_moving(p) || p->phase == HA_DRAINED) {
+    if (p->phase == HA_DRAINED && p->vrrp == HA_MASTER && reason == HA_FOR_OTHER_NODE)
+        reason = p->drain.reason; /* nobody had taken it, and it stays drained here */
+    else if (is_moving(p) || p->phase == HA_DRAINED) {
         /* On its way; it may have to be there earlier, and stay there. */
         if (now + window_ms < p->drain.deadline_ms) {
             p->drain.deadline_ms = now + window_ms;
