@@ -64,6 +64,7 @@ static gid_t friend_gid;
 static struct connection connections[CONNECTIONS_MOST];
 static volatile sig_atomic_t is_told_to_end;
 static volatile sig_atomic_t is_told_to_read;
+static sigset_t signals_before;
 
 static const char ruleset[] = "table inet gatewayd_hold\n"
                               "delete table inet gatewayd_hold\n"
@@ -133,11 +134,18 @@ static bool run_nft(const char *commands)
         return false;
     snprintf(path, sizeof(path), "/dev/stdin");
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipes[0], STDIN_FILENO);
     bool is_begun = write(pipes[1], commands, length) == (ssize_t)length &&
-                    posix_spawn(&child, nft, &actions, NULL, arguments, environment) == 0;
+                    posix_spawn(&child, nft, &actions, &attributes, arguments, environment) == 0;
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     close(pipes[0]);
     close(pipes[1]);
     return is_begun && wait_for(child);
@@ -167,7 +175,8 @@ static const char *change_hold(const struct site_address *a, unsigned ms)
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-/* One that has ended and was not waited for yet runs no more. */
+/* One that has ended and was not waited for yet runs no more; one whose name is kept from us
+ * (hidepid) may be it. */
 static bool is_keepalived(const char *pid)
 {
     char path[64];
@@ -176,7 +185,7 @@ static bool is_keepalived(const char *pid)
     int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
     if (fd < 0)
-        return false;
+        return kill((pid_t)strtol(pid, NULL, 10), 0) == 0 || errno == EPERM;
     ssize_t n = read(fd, line, sizeof(line) - 1);
     close(fd);
     const char *state = strstr(line, ") ");
@@ -367,6 +376,7 @@ static void serve(int listener)
 {
     while (!is_told_to_end) {
         struct pollfd fds[1 + CONNECTIONS_MOST];
+        struct timespec limit;
         int timeout = -1;
 
         if (is_told_to_read)
@@ -378,7 +388,8 @@ static void serve(int listener)
             if (connections[i].fd >= 0 && (timeout < 0 || left < timeout))
                 timeout = left < 0 ? 0 : (int)left;
         }
-        if (poll(fds, 1 + CONNECTIONS_MOST, timeout) < 0)
+        limit = (struct timespec){ .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000 };
+        if (ppoll(fds, 1 + CONNECTIONS_MOST, timeout < 0 ? NULL : &limit, &signals_before) < 0)
             continue;
         for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
             if (connections[i].fd < 0)
@@ -428,7 +439,8 @@ static int open_listener(void)
     mode_t mask = umask(0117);
     bool is_bound = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0;
     umask(mask);
-    if (is_bound && (geteuid() != 0 || chown(socket_name, 0, friend_gid) == 0) &&
+    /* Not what a link that was put there since points to. */
+    if (is_bound && (geteuid() != 0 || lchown(socket_name, 0, friend_gid) == 0) &&
         listen(fd, CONNECTIONS_MOST) == 0)
         return fd;
     close(fd);
@@ -458,13 +470,19 @@ static void on_signal(int number)
         is_told_to_end = true;
 }
 
+/* They come while it waits, at no other time: none is missed between a look and the waiting. */
 static void start_signals(void)
 {
+    static const int heard[] = { SIGTERM, SIGINT, SIGHUP };
     struct sigaction action = { .sa_handler = on_signal };
+    sigset_t all;
 
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    sigemptyset(&all);
+    for (size_t i = 0; i < sizeof(heard) / sizeof(heard[0]); i++) {
+        sigaddset(&all, heard[i]);
+        sigaction(heard[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &all, &signals_before);
 }
 
 static _Noreturn void refuse_usage(void)
@@ -523,6 +541,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < CONNECTIONS_MOST; i++)
         connections[i].fd = -1;
+    start_signals();
     listener = open_listener();
     if (listener < 0) {
         say("%s cannot be listened on: %m", socket_name);
@@ -534,7 +553,6 @@ int main(int argc, char **argv)
     }
     if (!run_nft(ruleset))
         say("%s refuses its table: nothing will be held back", nft);
-    start_signals();
     serve(listener);
     if (find_given() < 0)
         unlink(socket_name);

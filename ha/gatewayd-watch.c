@@ -44,6 +44,7 @@
 #define RECONNECT_MS  20 /* while a new process takes over from the old one */
 #define REMOVE_MS     1000
 #define GONE_MS       250 /* of keepalived, until its addresses are taken off */
+#define REMOVE_TRIES  30  /* of gatewayd-hold, one each WATCH_RULE_EACH_MS */
 #define NICE          (-10)
 
 struct keeper {
@@ -59,12 +60,14 @@ static struct keeper keepers[PIDFILES_MOST];
 static size_t keeper_count;
 static bool has_kept;   /* keepalived was seen running */
 static int64_t gone_ms; /* since when it runs no more, and its addresses are here; 0: it runs */
+static unsigned removal_tries; /* left */
 static volatile sig_atomic_t is_told_to_end;
 static volatile sig_atomic_t is_told_to_read;
 
 static struct {
     int fd; /* -1: none */
     bool is_asked;
+    bool is_again; /* it was asked on a connection before, which ended without an answer */
     int64_t asked_ms;
     size_t filled;
     char bytes[ANSWER_MOST];
@@ -96,14 +99,20 @@ static bool print_path(const char *name, const char *suffix, char *into, size_t 
     return length > 0 && (size_t)length < size;
 }
 
-static int open_unix(const char *name, int flags)
+/* With a limit, sending, receiving and a connection that nobody accepts end after it. */
+static int open_unix(const char *name, int flags, unsigned limit_ms)
 {
+    struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000 };
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     int fd;
 
     if (!print_path(name, "", to.sun_path, sizeof(to.sun_path)))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    if (fd >= 0 && limit_ms > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    }
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
         close(fd);
         return -1;
@@ -141,13 +150,17 @@ static void update_track(size_t index)
 
     if (!print_path(site.items[index].name, ".track", path, sizeof(path)))
         return;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool is_known = fd >= 0 && read_weight(fd, &held);
     if (fd >= 0)
         close(fd);
     if (!watch_rule_is_due(&rule, index, is_known, held))
         return;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* Without O_CREAT first: it refuses files of others in a sticky folder (fs.protected_regular).
+     */
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         say("%s cannot be written: %m", path);
     } else {
@@ -180,6 +193,7 @@ static void on_fault(const char *why)
     bool is_news = !rule.is_fault;
 
     end_probe();
+    probe.is_again = false;
     watch_rule_on_silence(&rule);
     if (is_news)
         say("gatewayd %s: every address is at fault", why);
@@ -191,7 +205,7 @@ static bool ask(int64_t now)
     static const char request[] = "GET /ha HTTP/1.1\r\nHost: probe\r\n\r\n";
 
     if (probe.fd < 0)
-        probe.fd = open_unix("probe.sock", SOCK_NONBLOCK);
+        probe.fd = open_unix("probe.sock", SOCK_NONBLOCK, 0);
     if (probe.fd < 0)
         return false;
     if (send(probe.fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1) {
@@ -255,6 +269,7 @@ static bool take_answer(void)
         say("gatewayd answers");
     update_tracks();
     probe.is_asked = false;
+    probe.is_again = false;
     probe.filled = 0;
     return true;
 }
@@ -267,8 +282,10 @@ static void on_probe_readable(int64_t now)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
+        bool is_over = probe.is_again;
         end_probe();
-        if (!ask_twice(now))
+        probe.is_again = true;
+        if (is_over || !ask_twice(now))
             on_fault("is gone");
         return;
     }
@@ -324,20 +341,18 @@ static bool open_keeper(struct keeper *k)
     return k->fd >= 0;
 }
 
-static void remove_address(const struct site_address *a)
+/* False: nobody hears, and it is no use to go on. */
+static bool remove_address(const struct site_address *a)
 {
-    struct timeval limit = { .tv_sec = REMOVE_MS / 1000 };
     char line[SITE_FILE_NAME + 16];
     char answer[256] = "";
-    int fd = open_unix("hold.sock", 0);
+    int fd = open_unix("hold.sock", 0, REMOVE_MS);
     int length = snprintf(line, sizeof(line), "remove %s\n", a->name);
 
     if (fd < 0) {
         say("%s stays on %s: gatewayd-hold cannot be reached: %m", a->text, a->interface);
-        return;
+        return false;
     }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     ssize_t n = send(fd, line, (size_t)length, MSG_NOSIGNAL);
     if (n == length)
         n = recv(fd, answer, sizeof(answer) - 1, 0);
@@ -348,6 +363,16 @@ static void remove_address(const struct site_address *a)
     else
         say("%s stays on %s: %s", a->text, a->interface,
             n > 0 ? answer : "gatewayd-hold does not answer");
+    return n > 0;
+}
+
+static bool remove_addresses(void)
+{
+    for (size_t i = 0; i < site.count; i++) {
+        if (!remove_address(&site.items[i]))
+            return false;
+    }
+    return true;
 }
 
 /* A child that died alone is started again by its parent, and a parent's death ends the child, who
@@ -362,15 +387,15 @@ static void look_at_keepers(void)
     if (has_kept && !is_running) {
         say("keepalived is gone: its addresses are taken off this node");
         gone_ms = now_ms();
+        removal_tries = REMOVE_TRIES;
     }
     has_kept = is_running;
     if (is_running)
         gone_ms = 0;
     if (gone_ms == 0 || now_ms() - gone_ms < GONE_MS)
         return;
-    gone_ms = 0;
-    for (size_t i = 0; i < site.count; i++)
-        remove_address(&site.items[i]);
+    if (remove_addresses() || --removal_tries == 0)
+        gone_ms = 0;
 }
 
 static void on_keeper_gone(struct keeper *k)
@@ -442,6 +467,14 @@ static void wait_for_events(int64_t until)
     }
 }
 
+/* Whoever did not run for a while (SIGSTOP, a machine that slept) may have the answer here. */
+static bool is_overdue(int64_t now)
+{
+    if (probe.is_asked && now - probe.asked_ms >= WATCH_RULE_LIMIT_MS)
+        on_probe_readable(now);
+    return probe.is_asked && now - probe.asked_ms >= WATCH_RULE_LIMIT_MS;
+}
+
 static void watch(void)
 {
     int64_t next = now_ms();
@@ -452,7 +485,7 @@ static void watch(void)
 
         if (is_told_to_read)
             read_again();
-        if (probe.is_asked && now - probe.asked_ms >= WATCH_RULE_LIMIT_MS)
+        if (is_overdue(now))
             on_fault("does not answer");
         if (now >= next) {
             next = now + WATCH_RULE_EACH_MS;
@@ -481,6 +514,8 @@ static void prefer(void)
 
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
         say("its memory is not locked: %m");
+    if (sched_getscheduler(0) == SCHED_RR) /* its unit has seen to it */
+        return;
     if (sched_setscheduler(0, SCHED_RR, &first) != 0 && setpriority(PRIO_PROCESS, 0, NICE) != 0)
         say("it runs with the priority of everybody: %m");
 }
@@ -524,14 +559,12 @@ static bool has_service(const char *lines)
 static int check(void)
 {
     static const char request[] = "GET /ha HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
-    struct timeval limit = { .tv_usec = CHECK_MS * 1000 };
     static char answer[ANSWER_MOST];
     size_t filled = 0;
-    int fd = open_unix("probe.sock", 0);
+    int fd = open_unix("probe.sock", 0, CHECK_MS);
 
     if (fd < 0)
         return 1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     ssize_t n = send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
     while (n > 0 && filled < sizeof(answer) - 1) {
         n = recv(fd, answer + filled, sizeof(answer) - 1 - filled, 0);

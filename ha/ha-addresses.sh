@@ -28,30 +28,31 @@ while getopts a:d:u: option; do
     esac
 done
 
+# As USER: root writes no file where others may have put a link.
 prepare() { # NAME
-    [ -e "$folder/$1.track" ] && return
-    echo -254 >"$folder/$1.track" && chown "$user:" "$folder/$1.track"
+    # shellcheck disable=SC2016 # expanded by the shell that is started
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --inh-caps=-all -- \
+        sh -c '[ -e "$1" ] || echo -254 >"$1"' sh "$folder/$1.track"
 }
 
+# The kernel knows it however it is written.
 waited=
 remove() { # ADDRESS/LENGTH INTERFACE
-    case " $(ip -o address show dev "$2" 2>/dev/null) " in
-    *" $1 "*)
-        [ -n "$waited" ] || sleep 0.25
-        waited=yes
-        ip address del "$1" dev "$2" && echo "ha-addresses: $1 was taken off $2" >&2
-        ;;
-    esac
+    [ -n "$(ip -o address show dev "$2" to "${1%/*}" 2>/dev/null)" ] || return
+    [ -n "$waited" ] || sleep 0.25
+    waited=yes
+    ip address del "$1" dev "$2" && echo "ha-addresses: $1 was taken off $2" >&2
 }
 
 [ -r "$file" ] || {
     echo "ha-addresses: $file cannot be read" >&2
     exit 1
 }
-while read -r name address interface _; do
+while read -r name address interface _ || [ -n "$name" ]; do
     case "$name" in "" | \#*) continue ;; esac
     case "$what" in
     prepare) prepare "$name" ;;
     remove) remove "$address" "$interface" ;;
     esac
 done <"$file"
+exit 0

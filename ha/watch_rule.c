@@ -85,8 +85,9 @@ bool watch_rule_parse(const struct site_file *site, const char *text, size_t len
 {
     bool is_said[SITE_FILE_MOST] = { false };
     const char *end = text + length;
-    size_t said = 0;
 
+    for (size_t i = 0; i < site->count; i++)
+        weights[i] = WATCH_RULE_FAULT;
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline == NULL ? end : newline;
@@ -99,9 +100,8 @@ bool watch_rule_parse(const struct site_file *site, const char *text, size_t len
             if (!watch_rule_parse_weight(space + 1, (size_t)(stop - space - 1), &weights[index]))
                 return false;
             is_said[index] = true;
-            said++;
         }
         text = newline == NULL ? end : newline + 1;
     }
-    return said == site->count;
+    return true;
 }
