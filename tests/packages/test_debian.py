@@ -14,7 +14,7 @@ URL = "http://127.0.0.1:8080/hello"
 EXAMPLES = "/usr/share/doc/gatewayd/examples"
 
 # What is left by others than the package: package manager, user database, logs.
-NOT_OURS = re.compile(r"^/(proc|sys|dev|run|tmp|var/(lib/(dpkg|apt|systemd|misc|private)|cache|tmp|log)|root|"
+NOT_OURS = re.compile(r"^/(proc|sys|dev|run|tmp|var/(lib/(dpkg|apt|systemd|logrotate|misc|private)|cache|tmp|log)|root|"
                       r"etc/(passwd|group|shadow|gshadow|subuid|subgid|ld\.so\.cache))")
 
 
@@ -216,7 +216,9 @@ class Life:
         assert self.status_of(machine) == "000"
         assert machine.run("pgrep", "gatewayd", check=False).returncode != 0
         left = {path for path in self.files(machine) - machine.before if "gatewayd" in path}
-        assert {p for p in left if not p.startswith(("/etc/gatewayd", "/var/lib/gatewayd", "/etc/logrotate.d/"))} == set()
+        # That it was enabled is configuration too.
+        kept = ("/etc/gatewayd", "/var/lib/gatewayd", "/etc/logrotate.d/", "/etc/systemd/system/multi-user.target.wants/")
+        assert {path for path in left if not path.startswith(kept)} == set()
         machine.shell(f"test -s {TOKEN} && test -s /var/lib/gatewayd/journal && test -s /etc/gatewayd/gatewayd.conf")
 
     def test_purging_leaves_nothing(self, machine):
