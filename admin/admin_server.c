@@ -241,6 +241,7 @@ struct admin_server *admin_server_new(struct control *control, struct problems *
     buffer_pool_init(&s->buffers, HEADER_BYTES, BUFFERS_IDLE);
     list_init(&s->disposals);
     listen_table_init(&s->listeners);
+    control_pass_on(control, &s->listeners, "admin");
     listen_budget_init(&s->budget, CONNECTIONS_MAX);
     init_http(s);
     bool has_tokens = read_tokens(admin, ps, &s->tokens);
@@ -255,8 +256,22 @@ struct admin_server *admin_server_new(struct control *control, struct problems *
 
 void admin_server_start(struct admin_server *s)
 {
+    if (s->acceptor.is_started || control_is_inheriting(s->control)) {
+        return;
+    }
     listen_acceptor_start(&s->acceptor, s->loop, listen_entry_fd(s->listener, 0, 1, 0), &s->budget,
                           on_accept, s);
+}
+
+void admin_server_leave(struct admin_server *s)
+{
+    listen_acceptor_stop(&s->acceptor);
+    s->http.is_draining = true;
+}
+
+bool admin_server_is_quiet(const struct admin_server *s)
+{
+    return s->http.connection_count == 0;
 }
 
 void admin_server_free(struct admin_server **server)

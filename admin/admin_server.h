@@ -19,8 +19,13 @@ MUST_USE struct admin_server *admin_server_new(struct control *control, struct p
 /* Closes what is open. The control loop may run one turn more. */
 void admin_server_free(struct admin_server **server);
 
-/* Begins to accept. */
+/* Begins to accept, unless it does, or the process before this one still serves. */
 void admin_server_start(struct admin_server *server);
+
+/* Another process accepts from now on; who is connected is answered, and told that it is the last
+ * time. Nobody is connected any more: quiet. */
+void admin_server_leave(struct admin_server *server);
+bool admin_server_is_quiet(const struct admin_server *server);
 
 /* Reads tokens and certificates again; on problems those before stay. */
 void admin_server_reload(struct admin_server *server, const struct node_config *node,

@@ -30,6 +30,24 @@ static void stop(struct control *control)
     admin_server_free(&server);
 }
 
+static void resume(struct control *control)
+{
+    (void)control;
+    admin_server_start(server);
+}
+
+static void leave(struct control *control)
+{
+    (void)control;
+    admin_server_leave(server);
+}
+
+static bool is_quiet(const struct control *control)
+{
+    (void)control;
+    return admin_server_is_quiet(server);
+}
+
 const struct service admin_service = {
     .name = "admin",
     .check = admin_server_check,
@@ -37,4 +55,7 @@ const struct service admin_service = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .resume = resume,
+    .leave = leave,
+    .is_quiet = is_quiet,
 };

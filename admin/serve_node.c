@@ -370,8 +370,37 @@ void serve_undrain(struct call *call)
     reply_empty(call);
 }
 
+/* ---- replacing the binary ------------------------------------------------------------------- */
+
+static void on_upgraded(void *arg, bool is_done, struct text words)
+{
+    struct call *call = arg;
+
+    if (!is_done) {
+        reply_problem(call, 500, "upgrade-failed", "This process goes on: %.*s", TEXT_ARGS(words));
+        return;
+    }
+    builder_add(&call->out, TEXT_OF("{\"outcome\":\"replaced\""));
+    add_text(&call->out, "detail", words);
+    builder_add_byte(&call->out, '}');
+    reply_json(call, 200);
+}
+
 void serve_upgrade(struct call *call)
 {
-    reply_problem(call, 501, "not-implemented",
-                  "This version cannot replace its running binary; drain it and restart it.");
+    call_hold(call, NULL);
+    switch (control_upgrade(control_of(call), on_upgraded, call)) {
+    case CONTROL_UPGRADE_BEGUN:
+        return;
+    case CONTROL_UPGRADE_BUSY:
+        reply_problem(call, 409, "upgrading", "The binary is being replaced already.");
+        return;
+    case CONTROL_UPGRADE_ENDING:
+        reply_problem(call, 409, "ending", "This process is about to end.");
+        return;
+    case CONTROL_UPGRADE_STARTING:
+        reply_header(call, "Retry-After", TEXT_OF("1"));
+        reply_problem(call, 503, "starting", "This process is still starting.");
+        return;
+    }
 }

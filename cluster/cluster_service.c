@@ -43,6 +43,7 @@ static struct {
     bool is_tls;
     bool is_hurried;
     bool is_stale;
+    bool is_held; /* another process of this node speaks for it */
     bool is_stopping;
 } the;
 
@@ -80,7 +81,7 @@ static struct text print_entry_id(uint64_t revision, char into[2 * ENTRY_ID_SIZE
 static void tell(const struct peer *self)
 {
     struct builder b;
-    if (the.heartbeat == NULL)
+    if (the.heartbeat == NULL || the.is_held)
         return;
     builder_init(&b, SIZE_MAX);
     peer_print(self, &b);
@@ -137,6 +138,8 @@ static void hurry(void)
 static void on_read(void *arg, const struct members_read *read)
 {
     members_take(cluster_get()->members, read);
+    if (the.is_held)
+        return;
     members_file_keep(the.file, cluster_get()->scribe);
     hurry();
 }
@@ -296,6 +299,7 @@ static bool prepare(struct control *control, struct problems *ps)
     struct cluster *cluster = cluster_get();
     unsigned char random[8];
     the.control = control;
+    the.is_held = control_is_inheriting(control);
     digest_random(random, sizeof(random));
     digest_print_hex(random, sizeof(random), cluster->incarnation);
     peer_sign_guard_init(&cluster->guard, NONCES_MOST);
@@ -345,6 +349,21 @@ static void reload(struct control *control, const struct node_config *node, stru
         peer_client_reload(cluster_get()->peers, node, ps); /* certificates */
 }
 
+static bool try_release(struct control *control)
+{
+    if (the.heartbeat != NULL && !the.is_held)
+        heartbeat_hold(the.heartbeat);
+    the.is_held = true;
+    return true;
+}
+
+static void resume(struct control *control)
+{
+    the.is_held = false;
+    if (cluster_get()->members != NULL)
+        say();
+}
+
 static void stop(struct control *control)
 {
     struct cluster *cluster = cluster_get();
@@ -380,4 +399,6 @@ const struct service cluster_service = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .try_release = try_release,
+    .resume = resume,
 };

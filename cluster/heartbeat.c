@@ -34,6 +34,7 @@ struct heartbeat {
     bool is_busy;
     bool has_news;
     bool has_written;
+    bool is_held;
     bool is_hurried;
     uint64_t hurried_ms;
     uint64_t answered_ms; /* of the loop; 0: never, or Redis was away since */
@@ -144,14 +145,14 @@ static void on_beaten(void *arg, const struct redis_result *result)
     struct heartbeat *h = arg;
     h->is_busy = false;
     if (is_answered(result)) {
-        h->has_written = true;
+        h->has_written = !h->is_held;
         report(h, result->reply);
     } else {
         h->answered_ms = 0;
     }
     if (h->has_news && result->outcome == REDIS_ANSWERED)
         beat(h);
-    else
+    else if (!h->is_held)
         rest(h);
 }
 
@@ -225,6 +226,7 @@ static void on_say(void *arg)
     struct heartbeat *h = order->h;
     MEM_FREE(&h->said);
     h->said = order->said;
+    h->is_held = false;
     order->said = NULL;
     order_free(order);
     beat(h);
@@ -235,6 +237,20 @@ void heartbeat_say(struct heartbeat *h, struct text said)
     struct order *order = order_new(h);
     order->said = mem_copy_text(said.at, said.length);
     post(h, on_say, order);
+}
+
+static void on_hold(void *arg)
+{
+    struct heartbeat *h = arg;
+    loop_timer_stop(&h->timer);
+    MEM_FREE(&h->said);
+    h->is_held = true;
+    h->has_written = false;
+}
+
+void heartbeat_hold(struct heartbeat *h)
+{
+    mailbox_post_call(store_thread_mailbox(h->settings.thread), on_hold, h);
 }
 
 static void on_hurry(void *arg)

@@ -35,6 +35,10 @@ struct heartbeat *heartbeat_new(const struct heartbeat_settings *settings);
 /* JSON (peer.h), copied. The first begins it; each later one is told at once. */
 void heartbeat_say(struct heartbeat *h, struct text said);
 
+/* Nothing more is said until the next heartbeat_say: another process of this node speaks, or may
+ * have spoken meanwhile, which is no other node of that name. */
+void heartbeat_hold(struct heartbeat *h);
+
 /* Somebody waits for others, or nobody any more. */
 void heartbeat_hurry(struct heartbeat *h, bool is_hurried);
 

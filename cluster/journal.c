@@ -111,15 +111,25 @@ static bool open_file(struct journal *j, struct problems *ps)
     return j->fd < 0 ? create(j, ps) : read_head(j, ps);
 }
 
-struct journal *journal_open(struct state_dir *dir, struct problems *ps)
+static bool open_beside(struct journal *j, struct problems *ps)
+{
+    if (!state_dir_open_file(j->dir, JOURNAL_FILE, &j->fd, ps))
+        return false;
+    if (j->fd < 0)
+        say(j, ps, "It is not there.");
+    return j->fd >= 0 && read_head(j, ps);
+}
+
+static struct journal *open_journal(struct state_dir *dir, bool is_beside, struct problems *ps)
 {
     struct journal *j = mem_new(sizeof(*j));
     j->dir = dir;
     j->fd = -1;
+    j->is_beside = is_beside;
     j->last_failure = JOURNAL_BROKEN;
     builder_init(&j->scratch, SIZE_MAX);
     journal_index_init(&j->index);
-    if (!open_file(j, ps)) {
+    if (is_beside ? !open_beside(j, ps) : !open_file(j, ps)) {
         journal_close(&j);
         return NULL;
     }
@@ -127,6 +137,33 @@ struct journal *journal_open(struct state_dir *dir, struct problems *ps)
     MUST(fstat(j->fd, &st) == 0);
     j->scan = journal_scan_new(j, (uint64_t)st.st_size);
     return j;
+}
+
+struct journal *journal_open(struct state_dir *dir, struct problems *ps)
+{
+    return open_journal(dir, false, ps);
+}
+
+struct journal *journal_open_beside(struct state_dir *dir, struct problems *ps)
+{
+    return open_journal(dir, true, ps);
+}
+
+bool journal_take(struct journal *j, struct problems *ps)
+{
+    struct stat ours;
+    struct stat there;
+    MUST(j->is_beside && j->scan == NULL);
+    MUST(fstat(j->fd, &ours) == 0);
+    if (fstatat(j->dir->fd, JOURNAL_FILE, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+        there.st_dev != ours.st_dev || there.st_ino != ours.st_ino) {
+        say(j, ps, "It was written anew while it was read: try again.");
+        return false;
+    }
+    unlinkat(j->dir->fd, JOURNAL_FILE_ASIDE, 0);
+    j->is_beside = false;
+    j->scan = journal_scan_resume(j, (uint64_t)ours.st_size);
+    return true;
 }
 
 void journal_close(struct journal **j)

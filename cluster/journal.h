@@ -31,6 +31,13 @@ enum journal_result {
 MUST_USE struct journal *journal_open(struct state_dir *dir, struct problems *ps);
 void journal_close(struct journal **j);
 
+/* The same beside the process that holds the folder: nothing is changed, and a scan ends before what
+ * is being written at that moment. When the folder is locked journal_take() makes it ours: what came
+ * since is scanned then (journal_scan), and read by a reader from where the last one ended. False
+ * and one problem: another file has taken its place meanwhile. */
+MUST_USE struct journal *journal_open_beside(struct state_dir *dir, struct problems *ps);
+MUST_USE bool journal_take(struct journal *j, struct problems *ps);
+
 enum journal_step { JOURNAL_MORE, JOURNAL_FINISHED, JOURNAL_DAMAGED };
 
 /* Checks about `bytes` more of the file. DAMAGED with one problem that says where. When FINISHED a
@@ -92,6 +99,8 @@ struct journal_record {
 
 struct journal_reader;
 struct journal_reader *journal_reader_new(struct journal *j);
+/* From what journal_size() was after an earlier scan; 0: from the beginning. */
+struct journal_reader *journal_reader_new_from(struct journal *j, uint64_t at);
 void journal_reader_free(struct journal_reader **r);
 void journal_reader_next(struct journal_reader *r, struct journal_record *record_out);
 uint64_t journal_reader_at(

@@ -56,6 +56,7 @@ struct journal {
     struct entry_id last_id;
     uint64_t cut;
     bool is_broken;
+    bool is_beside; /* another process writes it */
     enum journal_result last_failure;
     const char *why;
     struct builder scratch;

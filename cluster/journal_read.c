@@ -13,10 +13,15 @@ struct journal_reader {
 
 struct journal_reader *journal_reader_new(struct journal *j)
 {
+    return journal_reader_new_from(j, 0);
+}
+
+struct journal_reader *journal_reader_new_from(struct journal *j, uint64_t at)
+{
     MUST(j->scan == NULL);
     struct journal_reader *r = mem_new(sizeof(*r));
     r->journal = j;
-    frame_reader_init(&r->frames, j->fd, JOURNAL_HEAD_SIZE, j->size);
+    frame_reader_init(&r->frames, j->fd, at == 0 ? JOURNAL_HEAD_SIZE : at, j->size);
     return r;
 }
 

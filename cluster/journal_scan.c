@@ -46,6 +46,15 @@ struct journal_scan *journal_scan_new(struct journal *j, uint64_t file_size)
     return s;
 }
 
+struct journal_scan *journal_scan_resume(struct journal *j, uint64_t file_size)
+{
+    struct journal_scan *s = mem_new(sizeof(*s));
+    s->file_size = file_size;
+    s->section = SECTION_AFTER;
+    frame_reader_init(&s->reader, j->fd, j->size, file_size);
+    return s;
+}
+
 void journal_scan_free(struct journal_scan **s)
 {
     if (*s == NULL)
@@ -234,6 +243,9 @@ static enum journal_step look_behind(struct journal *j, uint64_t stop, struct pr
 static enum journal_step end_frames(struct journal *j, struct problems *ps)
 {
     struct journal_scan *s = j->scan;
+    /* What is not whole yet is being written by the one beside whom it is read. */
+    if (j->is_beside && j->size >= j->head.sealed && s->section == SECTION_AFTER)
+        return finish(j);
     if (j->size == s->file_size && j->size >= j->head.sealed && s->section == SECTION_AFTER)
         return finish(j);
     if (j->size < j->head.sealed || s->section != SECTION_AFTER)

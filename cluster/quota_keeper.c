@@ -29,6 +29,8 @@ struct quota_keeper {
     bool is_whole; /* the batch holds all counters */
     bool wants_whole;
     bool is_stopping;
+    bool is_held; /* nothing more is saved, but for once more: */
+    bool wants_last;
     bool has_failed; /* and it was said */
     bool is_good;
     const char *why;
@@ -73,7 +75,7 @@ static void save(void *arg)
 
 static void rest(struct quota_keeper *k)
 {
-    if (!k->is_stopping)
+    if (!k->is_stopping && !k->is_held)
         loop_timer_start(&k->timer, k->is_good ? EACH_MS : RETRIES_MS);
 }
 
@@ -163,12 +165,33 @@ void quota_keeper_start(struct quota_keeper *k, struct scribe *scribe)
     loop_timer_start(&k->timer, EACH_MS);
 }
 
+bool quota_keeper_try_release(struct quota_keeper *k)
+{
+    k->wants_last = k->wants_last || !k->is_held;
+    k->is_held = true;
+    loop_timer_stop(&k->timer);
+    if (k->is_busy || loop_slice_is_started(&k->slice))
+        return false;
+    if (!k->wants_last)
+        return true;
+    k->wants_last = false;
+    on_timer(k);
+    return false;
+}
+
+void quota_keeper_resume(struct quota_keeper *k)
+{
+    k->is_held = false;
+    k->wants_last = false;
+    loop_timer_start(&k->timer, EACH_MS);
+}
+
 /* A save that is on its way already is waited for by the caller; what it has not seen is lost only
  * if it fails. */
 void quota_keeper_stop(struct quota_keeper *k)
 {
     loop_slice_stop(&k->load_slice);
-    if (k->scribe == NULL || k->is_stopping)
+    if (k->scribe == NULL || k->is_stopping || k->is_held)
         return;
     k->is_stopping = true;
     loop_timer_stop(&k->timer);

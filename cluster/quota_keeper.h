@@ -26,6 +26,11 @@ void quota_keeper_load(struct quota_keeper *k, store_loaded_fn *done, void *arg)
 /* After it was loaded. */
 void quota_keeper_start(struct quota_keeper *k, struct scribe *scribe);
 
+/* Saves what there is and no more, and says whether it has: call it again until it has. Then the
+ * file may be another process's. _resume: it is ours again, or for the first time. */
+MUST_USE bool quota_keeper_try_release(struct quota_keeper *k);
+void quota_keeper_resume(struct quota_keeper *k);
+
 /* Posts the last save to the scribe, whose jobs must be waited for before quota_keeper_free. */
 void quota_keeper_stop(struct quota_keeper *k);
 void quota_keeper_free(struct quota_keeper **k);

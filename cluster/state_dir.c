@@ -103,8 +103,7 @@ static void take_over(struct state_dir *d, int fd)
 void state_dir_set_fresh(struct state_dir *d)
 {
     struct stat st;
-    MUST(d->lock_fd >= 0);
-    if (futimens(d->lock_fd, NULL) == 0 && fstat(d->lock_fd, &st) == 0)
+    if (d->lock_fd >= 0 && futimens(d->lock_fd, NULL) == 0 && fstat(d->lock_fd, &st) == 0)
         d->fresh_ms = changed_ms(&st);
 }
 

@@ -31,7 +31,7 @@ MUST_USE bool state_dir_lock(struct state_dir *d, struct problems *ps);
 void state_dir_unlock(struct state_dir *d);
 
 /* What is here now is all there is, wherever the authority is: kept as the time of the lock's last
- * change, so that it outlives the process. While it is locked; any number of times. */
+ * change, so that it outlives the process. Any number of times; nothing while it is not locked. */
 void state_dir_set_fresh(struct state_dir *d);
 
 /* Opens a file of it for reading and writing: *fd_out is -1 when there is none. False and one

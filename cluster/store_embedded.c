@@ -140,7 +140,8 @@ struct entry_id store_embedded_cluster(const struct store_embedded *e)
 
 bool store_embedded_is_quiet(const struct store_embedded *e)
 {
-    return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox);
+    return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox) &&
+           e->hold == HOLD_NOT && !e->is_still;
 }
 
 struct resource *store_embedded_find(const struct store_embedded *e, enum resource_kind kind,
@@ -201,7 +202,9 @@ struct store_embedded *store_embedded_new(const struct store_embedded_settings *
     store_embedded_claim_init(e);
     store_embedded_follow_init(e);
     store_embedded_replace_init(e);
-    e->journal = journal_open(dir, ps);
+    bool is_beside = settings->loaded_beside != NULL;
+    e->hold = is_beside ? HOLD_RELEASED : HOLD_NOT;
+    e->journal = is_beside ? journal_open_beside(dir, ps) : journal_open(dir, ps);
     if (e->journal == NULL)
         store_embedded_free(&e);
     return e;

@@ -57,6 +57,10 @@ struct store_embedded_settings {
     void (*behind)(void *arg, struct text reason);
     /* How far loading is, a few words. */
     void (*starting)(void *arg, struct text what);
+    /* Another process holds the folder: what is there is loaded beside it, `loaded_beside` says
+     * when, and the rest after store_embedded_take(). Nothing is written before
+     * store_embedded_resume(). NULL: the folder is ours. */
+    void (*loaded_beside)(void *arg);
     void *arg;
 };
 
@@ -66,6 +70,9 @@ MUST_USE struct store_embedded *store_embedded_new(const struct store_embedded_s
 
 /* Loads it, in slices of the loop; the tables are filled meanwhile. */
 void store_embedded_load(struct store_embedded *e, store_loaded_fn *done, void *arg);
+
+/* After loaded_beside: the folder is locked by us. Loading goes on to its end. */
+void store_embedded_take(struct store_embedded *e);
 
 /* After it was loaded. The scribe runs from now on and commits are taken. `publishes`: what was
  * loaded is put in force (else a first commit follows at once). */
@@ -78,6 +85,22 @@ void store_embedded_free(struct store_embedded **e);
 
 struct store *store_embedded_port(struct store_embedded *e);
 struct scribe *store_embedded_scribe(struct store_embedded *e); /* for other slow work */
+
+/* ---- when another process takes the folder over ---- */
+
+/* The journal stays in its place: it is not written anew until this is taken back. */
+void store_embedded_keep_still(struct store_embedded *e, bool is_still);
+
+/* Begins to come to rest, and says whether it has: what was begun is written and durable, and
+ * nothing more is begun. Call it again until it has. Then the folder can be unlocked; what others
+ * accept is followed without the journal. */
+MUST_USE bool store_embedded_try_release(struct store_embedded *e);
+
+/* The folder is ours (again): goes on, and writes what is missing. */
+void store_embedded_resume(struct store_embedded *e);
+
+/* It is another process's for good: what waits and what comes is refused. */
+void store_embedded_leave(struct store_embedded *e);
 
 /* Bytes that a crash tore off the journal and that were cut at start. */
 uint64_t store_embedded_cut(const struct store_embedded *e);

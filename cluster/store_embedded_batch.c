@@ -211,6 +211,8 @@ static void refuse(struct embedded_work *w, struct text sentence)
 /* Why it cannot be done now; empty: it can. */
 static struct text refusal_of(const struct store_embedded *e, const struct embedded_work *w)
 {
+    if (e->hold == HOLD_LEFT)
+        return TEXT_OF("Another process of this node has taken over: ask again.");
     if (e->is_stopping)
         return TEXT_OF("This node is stopping.");
     if (e->refusal != NULL)
@@ -350,16 +352,18 @@ static void publish(struct embedded_batch *batch)
 static void accept_unwritten(struct embedded_batch *batch)
 {
     struct store_embedded *e = batch->store;
+    LIST_EACH (node, &batch->works) {
+        LIST_ITEM(node, struct embedded_work, node)->written = JOURNAL_DONE;
+    }
+    e->is_unwritten = true;
+    if (!store_embedded_can_write(e))
+        return;
     if (e->trouble == NULL)
         log_error(&log_store,
                   "the journal cannot be written: %s; what others accept is followed "
                   "without it",
                   batch->why == NULL ? "unknown" : batch->why);
     e->trouble = "the journal cannot be written: this node's own copy of the state is old";
-    e->is_unwritten = true;
-    LIST_EACH (node, &batch->works) {
-        LIST_ITEM(node, struct embedded_work, node)->written = JOURNAL_DONE;
-    }
 }
 
 static bool is_all_written(const struct embedded_batch *batch)
@@ -437,10 +441,20 @@ static void write_batch(void *arg)
     batch->journal_size = journal_size(j);
 }
 
+/* The journal is another process's, which writes it. */
+static void pass_batch(void *arg)
+{
+    struct embedded_batch *batch = arg;
+    LIST_EACH (node, &batch->works)
+        LIST_ITEM(node, struct embedded_work, node)->written = JOURNAL_FULL;
+}
+
 void store_embedded_batch_write(struct store_embedded *e)
 {
     e->is_writing = true;
-    scribe_job_init(&e->batch->job, write_batch, on_written, e->batch);
+    e->batch->journal_size = e->journal_size;
+    scribe_job_init(&e->batch->job, store_embedded_can_write(e) ? write_batch : pass_batch,
+                    on_written, e->batch);
     scribe_post(e->scribe, &e->batch->job);
 }
 
@@ -519,7 +533,8 @@ static void start_writing(struct store_embedded *e)
 /* What came from elsewhere goes first: what was planned here does not build on it. */
 static bool step_following(struct store_embedded *e)
 {
-    if (e->is_stopping || (e->batch != NULL && e->batch->is_following) ||
+    if (e->is_stopping || e->hold == HOLD_RESTING ||
+        (e->batch != NULL && e->batch->is_following) ||
         !store_embedded_follow_has_next(e))
         return false;
     if (e->batch != NULL)
@@ -540,7 +555,7 @@ static bool must_wait(const struct store_embedded *e)
 
 static bool can_take_more(const struct store_embedded *e)
 {
-    return !list_is_empty(&e->queue) && !e->must_follow && !must_wait(e) &&
+    return e->hold == HOLD_NOT && !list_is_empty(&e->queue) && !e->must_follow && !must_wait(e) &&
            (e->batch == NULL || !e->batch->is_following);
 }
 

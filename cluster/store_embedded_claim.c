@@ -158,6 +158,8 @@ static void on_synced(void *arg)
 static void on_sync_timer(void *arg)
 {
     struct store_embedded *e = arg;
+    if (!store_embedded_can_write(e))
+        return;
     if (e->is_syncing) {
         loop_timer_start(&e->sync_timer, SYNC_MS);
         return;

@@ -208,6 +208,8 @@ void store_embedded_compact_after(struct store_embedded *e, uint64_t size)
 
 void store_embedded_compact_consider(struct store_embedded *e)
 {
+    if (e->hold != HOLD_NOT || e->is_still)
+        return;
     if (e->compaction != NULL || e->replacing != NULL || e->is_stopping || e->refusal != NULL ||
         e->now.revision == 0 || (e->journal_size < e->compact_at && !e->is_unwritten) ||
         loop_now_ms(e->settings.loop) < e->compact_not_before)

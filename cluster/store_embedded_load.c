@@ -4,6 +4,11 @@
  *
  *     check every frame ─▶ read every item ─▶ seal ─▶ done
  *
+ * Beside another process that holds the folder, and is about to let go of it, that is done with what
+ * there is, then waited, and done with what has come since:
+ *
+ *     check ─▶ read ─▶ wait ─▶ check ─▶ read ─▶ seal ─▶ done
+ *
  * The file is read twice: nothing of it is believed before all of it is known to be whole. The
  * state of a checkpoint may be newer in places than its base: everything here can be applied twice,
  * and what comes later sets it right.
@@ -17,7 +22,13 @@
 #define ITEMS_AT_ONCE 16
 #define TELL_EACH     256 /* steps between two words on how far it is */
 
-enum loading_phase { LOADING_CHECK, LOADING_READ, LOADING_SEAL, LOADING_END };
+enum loading_phase {
+    LOADING_CHECK,
+    LOADING_READ,
+    LOADING_WAIT, /* for the folder: another process writes the journal */
+    LOADING_SEAL,
+    LOADING_END
+};
 
 /* Lifetime: from store_embedded_load() until `done` returned. */
 struct embedded_loading {
@@ -27,6 +38,7 @@ struct embedded_loading {
     void *arg;
     unsigned steps;
     struct journal_reader *reader;
+    uint64_t read_to; /* in a first round, beside another process */
     struct text rest; /* items of the record at hand that have not been read */
     struct resources_draft *draft;
     struct arena arena;
@@ -244,11 +256,12 @@ static void tell(struct embedded_loading *l, const char *what, uint64_t at, uint
 }
 
 /* What the chain of entries in the file comes to. */
-static void take_head(struct store_embedded *e)
+static void take_head(struct store_embedded *e, bool is_first)
 {
     struct entry_id cluster = journal_cluster_id(e->journal);
     e->cluster = cluster;
-    e->now.config_tag = store_tag_of(&cluster);
+    if (is_first)
+        e->now.config_tag = store_tag_of(&cluster);
     e->now.revision = journal_last_revision(e->journal);
     e->now.id = journal_last_id(e->journal);
     e->cut = journal_cut(e->journal);
@@ -262,8 +275,8 @@ static bool check_more(struct embedded_loading *l)
     tell(l, "checking the journal", journal_checked(e->journal), journal_file_size(e->journal));
     enum journal_step step = journal_scan(e->journal, SCAN_BYTES, &l->problems);
     if (step == JOURNAL_FINISHED) {
-        take_head(e);
-        l->reader = journal_reader_new(e->journal);
+        take_head(e, l->read_to == 0);
+        l->reader = journal_reader_new_from(e->journal, l->read_to);
         l->phase = LOADING_READ;
     }
     return step != JOURNAL_DAMAGED;
@@ -283,6 +296,14 @@ static bool seal(struct embedded_loading *l)
     return true;
 }
 
+static void wait(struct embedded_loading *l)
+{
+    l->phase = LOADING_WAIT;
+    l->read_to = journal_size(l->e->journal);
+    journal_reader_free(&l->reader);
+    l->e->settings.loaded_beside(l->e->settings.arg);
+}
+
 static bool read_more(struct embedded_loading *l)
 {
     struct journal_record record;
@@ -292,8 +313,11 @@ static bool read_more(struct embedded_loading *l)
     journal_reader_next(l->reader, &record);
     if (!load_record(l, &record))
         return false;
-    if (record.kind == JOURNAL_END)
-        l->phase = LOADING_SEAL;
+    if (record.kind != JOURNAL_END)
+        return true;
+    l->phase = LOADING_SEAL;
+    if (l->read_to == 0 && l->e->settings.loaded_beside != NULL)
+        wait(l);
     return true;
 }
 
@@ -307,6 +331,7 @@ static bool go_on(struct embedded_loading *l)
         return read_more(l);
     case LOADING_SEAL:
         return seal(l);
+    case LOADING_WAIT:
     case LOADING_END:
         break;
     }
@@ -347,10 +372,21 @@ static bool on_slice(void *arg)
 {
     struct store_embedded *e = arg;
     struct embedded_loading *l = e->loading;
-    if (go_on(l) && l->phase != LOADING_END)
+    bool is_good = go_on(l);
+    if (is_good && l->phase == LOADING_WAIT)
+        return false;
+    if (is_good && l->phase != LOADING_END)
         return true;
     end(l);
     return false;
+}
+
+void store_embedded_take(struct store_embedded *e)
+{
+    struct embedded_loading *l = e->loading;
+    MUST(l != NULL && l->phase == LOADING_WAIT);
+    l->phase = journal_take(e->journal, &l->problems) ? LOADING_CHECK : LOADING_END;
+    loop_slice_start(&e->load_slice);
 }
 
 void store_embedded_load(struct store_embedded *e, store_loaded_fn *done, void *arg)

@@ -166,6 +166,10 @@ struct embedded_turn {
     struct loop_timer timer;
 };
 
+/* Another process takes the folder over: nothing of ours is planned any more, then nothing is
+ * written, then all of it is refused. */
+enum embedded_hold { HOLD_NOT, HOLD_RESTING, HOLD_RELEASED, HOLD_LEFT };
+
 struct embedded_compaction;
 struct embedded_held;
 struct embedded_replacing;
@@ -186,6 +190,8 @@ struct store_embedded {
     struct loop_slice load_slice;
     bool is_started;
     bool is_stopping;
+    enum embedded_hold hold;
+    bool is_still; /* the journal is not written anew */
     const char *refusal; /* why no writes are taken; NULL: they are */
     uint64_t undoing;    /* revision that is being undone; 0: none */
     const char *trouble; /* why the last write failed; NULL: it did not */
@@ -405,6 +411,12 @@ enum embedded_step store_embedded_revoked_plan(struct embedded_work *w);
 void store_embedded_revoked_settle(struct embedded_batch *batch, struct embedded_work *w);
 void store_embedded_revoked_start(struct store *s, struct store_revoke *r);
 size_t store_embedded_revoked_list(struct store *s, struct store_revocation *items, size_t size);
+
+/* store_embedded_hold.c: store_embedded_keep_still() and what follows it in store_embedded.h */
+static inline bool store_embedded_can_write(const struct store_embedded *e)
+{
+    return e->hold < HOLD_RELEASED;
+}
 
 /* store_embedded_compact.c */
 void store_embedded_compact_init(struct store_embedded *e);

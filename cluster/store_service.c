@@ -41,6 +41,7 @@ static struct {
     struct store_commit commit; /* of the bootstrap document */
     uint64_t load_began_ms;
     bool has_begun; /* something was put in force */
+    bool is_released; /* state.dir is another process's, or still is */
     bool is_stopping;
 } the;
 
@@ -200,6 +201,17 @@ static bool check(const struct node_config *node, struct problems *ps)
     return is_right;
 }
 
+static void on_loaded_beside(void *arg)
+{
+    control_can_take_over(arg);
+}
+
+static bool open_quotas(struct control *control, struct problems *ps)
+{
+    the.quotas = quota_keeper_new(the.dir, control_limiter(control), control_loop(control), ps);
+    return the.quotas != NULL;
+}
+
 static bool open_store(struct control *control, struct problems *ps)
 {
     const struct node_config *node = control_node(control);
@@ -216,11 +228,13 @@ static bool open_store(struct control *control, struct problems *ps)
         .end_key = end_key,
         .behind = behind,
         .starting = say_starting,
+        .loaded_beside = control_is_inheriting(control) ? on_loaded_beside : NULL,
         .arg = control,
     };
     the.control = control;
+    the.is_released = control_is_inheriting(control);
     the.dir = state_dir_open(node->state.dir, ps);
-    if (the.dir == NULL || !state_dir_lock(the.dir, ps))
+    if (the.dir == NULL || (!the.is_released && !state_dir_lock(the.dir, ps)))
         return false;
     the.embedded = store_embedded_new(&settings, the.dir, ps);
     if (the.embedded == NULL)
@@ -232,8 +246,7 @@ static bool open_store(struct control *control, struct problems *ps)
         cluster_get()->thread = store_shared_thread(the.shared);
         cluster_get()->redis = store_shared_redis(the.shared);
     }
-    the.quotas = quota_keeper_new(the.dir, control_limiter(control), control_loop(control), ps);
-    return the.quotas != NULL;
+    return the.is_released || open_quotas(control, ps);
 }
 
 static void close_store(void)
@@ -288,10 +301,12 @@ static void begin(void)
 {
     bool has_bootstrap = the.bootstrap.resources != NULL;
     bool is_empty = store_revision(store_get()) == 0;
-    bool waits = the.shared != NULL && is_empty;
+    bool waits = the.shared != NULL && is_empty && !the.is_released;
     loop_timer_init(&the.bootstrap_timer, control_loop(the.control), bootstrap, NULL);
     store_embedded_start(the.embedded, !has_bootstrap && !waits);
     quota_keeper_start(the.quotas, store_embedded_scribe(the.embedded));
+    if (the.is_released && !quota_keeper_try_release(the.quotas))
+        log_debug(&log_store, "quotas are kept by the process before this one");
     cluster_get()->scribe = store_embedded_scribe(the.embedded);
     if (the.shared != NULL)
         store_shared_start(the.shared);
@@ -314,6 +329,8 @@ static void on_quotas_loaded(void *arg, const struct problems *ps)
     control_set_starting(the.control, TEXT_EMPTY);
     problems_init(&found);
     bool is_empty = store_revision(store_get()) == 0;
+    /* What the process before us did not take is for another start. */
+    is_empty = is_empty && !the.is_released;
     if (is_empty && node->bootstrap.length > 0 && !read_bootstrap(node, &found, &the.bootstrap))
         control_refuse_start(the.control, &found);
     else
@@ -345,6 +362,65 @@ static void reload(struct control *control, const struct node_config *node, stru
     store_embedded_set_keeping(the.embedded, (size_t)node->state.history, node->state.tombstones);
 }
 
+/* ---- from process to process ----------------------------------------------------------------- */
+
+static void keep_still(struct control *control, bool is_still)
+{
+    store_embedded_keep_still(the.embedded, is_still);
+}
+
+static bool try_release(struct control *control)
+{
+    if (the.is_released)
+        return true;
+    bool is_at_rest = quota_keeper_try_release(the.quotas);
+    if (!store_embedded_try_release(the.embedded) || !is_at_rest)
+        return false;
+    state_dir_unlock(the.dir);
+    the.is_released = true;
+    return true;
+}
+
+static void take_over(struct control *control)
+{
+    struct problems ps;
+    problems_init(&ps);
+    if (!state_dir_lock(the.dir, &ps) || !open_quotas(control, &ps))
+        control_refuse_start(control, &ps);
+    else
+        store_embedded_take(the.embedded);
+    problems_fini(&ps);
+}
+
+static bool is_settled(const struct control *control)
+{
+    return the.shared == NULL || !store_status(store_get()).is_away;
+}
+
+/* The process that was to take it is gone, so nobody can hold it. */
+static void lock_again(void)
+{
+    struct problems ps;
+    problems_init(&ps);
+    if (!state_dir_lock(the.dir, &ps))
+        log_error(&log_store, "state.dir cannot be locked again: %s", ps.items[0].sentence);
+    problems_fini(&ps);
+}
+
+static void resume(struct control *control)
+{
+    if (the.is_released && the.dir->lock_fd < 0)
+        lock_again();
+    the.is_released = false;
+    quota_keeper_resume(the.quotas);
+    store_embedded_resume(the.embedded);
+}
+
+static void leave(struct control *control)
+{
+    store_embedded_leave(the.embedded);
+}
+
 static void stop(struct control *control)
 {
     if (the.embedded == NULL)
@@ -352,7 +428,8 @@ static void stop(struct control *control)
     the.is_stopping = true;
     if (the.bootstrap_timer.loop != NULL)
         loop_timer_stop(&the.bootstrap_timer);
-    quota_keeper_stop(the.quotas);
+    if (the.quotas != NULL)
+        quota_keeper_stop(the.quotas);
     store_embedded_stop(the.embedded);
     if (the.shared != NULL)
         store_shared_stop(the.shared);
@@ -371,5 +448,11 @@ const struct service store_service = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .keep_still = keep_still,
+    .try_release = try_release,
+    .take_over = take_over,
+    .is_settled = is_settled,
+    .resume = resume,
+    .leave = leave,
     .versions = versions,
 };

@@ -21,11 +21,13 @@
 
 #define CARE_MS 100
 
-static const struct service *const services[] = {
 #define SERVICE(name) &name##_service,
+const struct service *const control_services[] = {
 #include "gatewayd/services.def"
-#undef SERVICE
+    NULL,
 };
+#undef SERVICE
+#define SERVICE_COUNT (ARRAY_LENGTH(control_services) - 1)
 
 /* ---- what it owns --------------------------------------------------------------------------- */
 
@@ -142,6 +144,8 @@ static const char *why_behind(const struct control *c)
 
 static enum control_state state_of(const struct control *c)
 {
+    if (control_is_replaced(c)) /* the node is there: in another process */
+        return CONTROL_READY;
     if (control_is_draining(c))
         return CONTROL_DRAINING;
     if (c->snapshot == NULL)
@@ -186,10 +190,13 @@ static void on_terminate(void *arg)
 {
     struct control *c = arg;
 
-    if (!c->is_quitting) {
+    if (control_upgrade_quits(c))
+        return;
+    if (!c->is_quitting && !c->upgrade.must_quit) {
         control_quit(c, 0);
         return;
     }
+    control_upgrade_kill(c);
     log_warn(&c->log, "told to stop again: stopping at once");
     log_writer_flush();
     _exit(0); /* asked for, and no failure that a supervisor would answer by a start */
@@ -213,8 +220,16 @@ static void on_reopen(void *arg)
 
 static void on_upgrade(void *arg)
 {
+    static const char *const why[] = {
+        [CONTROL_UPGRADE_BUSY] = "it is being replaced already",
+        [CONTROL_UPGRADE_ENDING] = "this process is about to end",
+        [CONTROL_UPGRADE_STARTING] = "this process is still starting",
+    };
     struct control *c = arg;
-    log_warn(&c->log, "SIGUSR2: this version cannot replace its binary while it runs");
+    enum control_upgrade_begun begun = control_upgrade(c, NULL, NULL);
+
+    if (begun != CONTROL_UPGRADE_BEGUN)
+        log_warn(&c->log, "SIGUSR2: the binary is not replaced: %s", why[begun]);
 }
 
 static void start_signals(struct control *c)
@@ -258,9 +273,15 @@ static void on_care(void *arg)
 
 void control_on_first(struct control *c)
 {
+    control_starting_stop(c);
+    if (control_inherit_on_first(c))
+        control_begin_serving(c);
+}
+
+void control_begin_serving(struct control *c)
+{
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_accept(c->workers[i]);
-    control_starting_stop(c);
     if (c->ha != NULL)
         ha_on_ready(c->ha);
     log_info(&c->log, "ready: %u workers", c->worker_count);
@@ -311,6 +332,8 @@ struct control *control_new(struct node_config *node, const char *file)
     loop_task_init(&c->changed, NULL, NULL);
     loop_slice_init(&c->tidy, c->loop, tidy_credentials, c);
     control_publish_init(c);
+    control_upgrade_init(c);
+    control_inherit_init(c);
     metrics_add_source(control_print_metrics, c);
     must_set_dump(exchange_dump);
     return c;
@@ -384,9 +407,9 @@ bool control_check(const struct node_config *node, struct problems *ps)
 
     is_right = check_secret(node, ps) && is_right;
     is_right = ha_check(node, ps) && is_right;
-    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
-        if (services[i]->check != NULL)
-            is_right = services[i]->check(node, ps) && is_right;
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        if (control_services[i]->check != NULL)
+            is_right = control_services[i]->check(node, ps) && is_right;
     }
     node_locate(node, ps);
     return is_right;
@@ -410,6 +433,7 @@ static bool open_listeners(struct control *c, struct problems *ps)
     bool is_right = true;
 
     listen_table_take_systemd(&c->listeners);
+    control_pass_on(c, &c->listeners, "client");
     c->listener_count = all->count;
     c->tls = mem_new_array(all->count + 1, sizeof(c->tls[0]));
     c->listener_addresses = mem_new_array(all->count + 1, sizeof(c->listener_addresses[0]));
@@ -457,17 +481,17 @@ static size_t prepare_services(struct control *c, struct problems *ps)
 {
     size_t prepared = 0;
 
-    while (prepared < ARRAY_LENGTH(services) &&
-           (services[prepared]->prepare == NULL || services[prepared]->prepare(c, ps)))
+    while (prepared < SERVICE_COUNT &&
+           (control_services[prepared]->prepare == NULL || control_services[prepared]->prepare(c, ps)))
         prepared++;
     return prepared;
 }
 
 static void start_services(struct control *c)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
-        if (services[i]->start != NULL)
-            services[i]->start(c);
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        if (control_services[i]->start != NULL)
+            control_services[i]->start(c);
     }
 }
 
@@ -475,8 +499,8 @@ static void stop_services(struct control *c, size_t count)
 {
     while (count > 0) {
         count--;
-        if (services[count]->stop != NULL)
-            services[count]->stop(c);
+        if (control_services[count]->stop != NULL)
+            control_services[count]->stop(c);
     }
 }
 
@@ -502,15 +526,19 @@ int control_run(struct control *c)
     struct problems ps;
 
     problems_init(&ps);
-    bool is_open = load_secret(c, &ps) && open_listeners(c, &ps);
+    bool is_open =
+        load_secret(c, &ps) && control_inherit_begin(c, &ps) && open_listeners(c, &ps);
     size_t prepared = is_open ? prepare_services(c, &ps) : 0;
     node_locate(c->node, &ps);
     control_log_problems(&c->log, &ps);
+    if (!is_open || prepared < SERVICE_COUNT)
+        control_inherit_refuse(c, &ps);
     problems_fini(&ps);
-    if (!is_open || prepared < ARRAY_LENGTH(services)) {
+    if (!is_open || prepared < SERVICE_COUNT) {
         stop_services(c, prepared);
         return 1;
     }
+    control_inherit_opened(c);
     serve(c);
     stop_services(c, prepared);
     log_info(&c->log, "stopped");
@@ -557,6 +585,8 @@ void control_free(struct control **at)
         loop_signal_stop(&c->signals[i]);
     control_publish_stop(c);
     ha_free(&c->ha);
+    control_upgrade_fini(c);
+    control_inherit_fini(c);
     free_workers(c);
     loop_run_once(c->loop, false);
     health_free(&c->health);

@@ -122,10 +122,42 @@ MUST_USE bool control_undrain(struct control *c, struct text address);
 /* As SIGTERM: drains, then ends the process with `status`. */
 void control_quit(struct control *c, int status);
 
+/* ---- replacing the running binary (gatewayd/README.md) --------------------------------------- */
+
+/* A table of listening sockets that the process after us is to have: before any of it is opened.
+ * `scope` (a literal) tells it from others. Those of it that the process before us had are in it
+ * now. Until the process ends. */
+void control_pass_on(struct control *c, struct listen_table *table, const char *scope);
+
+/* How it ended, in a sentence; from the loop, once. */
+typedef void control_upgraded_fn(void *arg, bool is_done, struct text words);
+
+/* Starts the binary on disk in place of this process. `fn` may be NULL. Nothing is begun, and `fn`
+ * not called, unless it answers BEGUN. */
+enum control_upgrade_begun {
+    CONTROL_UPGRADE_BEGUN,
+    CONTROL_UPGRADE_BUSY,   /* another one is under way */
+    CONTROL_UPGRADE_ENDING, /* this process is about to end */
+    CONTROL_UPGRADE_STARTING,
+};
+enum control_upgrade_begun control_upgrade(struct control *c, control_upgraded_fn *fn, void *arg);
+
+/* The process after us serves: this one only ends what is left. */
+bool control_is_replaced(const struct control *c);
+
+/* The process before us still serves: nothing that is on disk is ours yet. */
+bool control_is_inheriting(const struct control *c);
+
+/* What can be loaded beside the process before us is loaded: it may let go. */
+void control_can_take_over(struct control *c);
+
 /* ---- main ----------------------------------------------------------------------------------- */
 
 /* Takes its own count of `node`. `file` is where it was read from, for SIGHUP. */
 struct control *control_new(struct node_config *node, const char *file);
+
+/* argv of main, for an upgrade; borrowed. Before the working folder changes. */
+void control_set_program(struct control *c, char **argv);
 void control_free(struct control **c);
 
 /* Checks what the node configuration names for gatewayd itself (certificates) and every service

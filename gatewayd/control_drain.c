@@ -114,7 +114,7 @@ bool control_undrain(struct control *c, struct text address)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-static void on_worker_ended(void *arg)
+void control_on_worker_ended(void *arg)
 {
     struct control *c = arg;
 
@@ -154,18 +154,24 @@ void control_quit(struct control *c, int status)
     notify_send("STOPPING=1");
     control_publish_stop(c);
     for (unsigned i = 0; i < c->worker_count; i++)
-        worker_quit(c->workers[i], window, control_spread_ms(c), on_worker_ended, c);
+        worker_quit(c->workers[i], window, control_spread_ms(c), control_on_worker_ended, c);
     if (c->ha != NULL)
         ha_quit(c->ha, window > HA_CALL_MS ? window - HA_CALL_MS : 0);
+    control_end_within(c, window);
+}
+
+void control_end_within(struct control *c, int64_t window_ms)
+{
     loop_timer_init(&c->last_call, c->loop, call_last, c);
-    loop_timer_start(&c->last_call, window > LAST_CALL_MS ? (uint64_t)window - LAST_CALL_MS : 0);
+    loop_timer_start(&c->last_call,
+                     window_ms > LAST_CALL_MS ? (uint64_t)window_ms - LAST_CALL_MS : 0);
     control_end_if_quiet(c);
 }
 
 void control_end_if_quiet(struct control *c)
 {
     if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0 ||
-        (c->ha != NULL && !ha_has_left(c->ha)))
+        (c->ha != NULL && !ha_has_left(c->ha)) || !control_upgrade_is_quiet(c))
         return;
     call_last(c);
 }
@@ -194,11 +200,13 @@ void control_end_key(struct control *c, struct key_handle handle, control_done_f
     struct end_key *e = mem_new(sizeof(*e));
 
     *e = (struct end_key){ .left = c->worker_count, .done = done, .arg = arg };
+    if (control_inherit_end_key(c, handle, on_key_ended, e))
+        e->left++;
     if (c->is_quitting) {
         /* Workers that have ended answer nothing: do not wait for any. */
         for (unsigned i = 0; i < c->worker_count; i++)
             worker_end_key(c->workers[i], handle, NULL, NULL);
-        e->left = 1;
+        e->left -= c->worker_count - 1;
         mailbox_post_call(c->mailbox, on_key_ended, e);
         return;
     }

@@ -9,6 +9,7 @@
 #include "gatewayd/core/log.h"
 #include "gatewayd/exchange/plan_board.h"
 #include "gatewayd/ha.h"
+#include "gatewayd/handover_link.h"
 #include "gatewayd/health.h"
 #include "gatewayd/memory.h"
 #include "gatewayd/net/listen.h"
@@ -55,6 +56,69 @@ struct control_publishing {
     struct plan_sets *next_plans;
     struct departures departures; /* from the one in force to `next`, for the workers */
     unsigned swaps_left;
+};
+
+/* Listening sockets that the process after us is to have. */
+struct control_heritage {
+    struct listen_table *table;
+    const char *scope;
+};
+#define CONTROL_HERITAGES_MOST 8
+
+/* idle ─▶ checking ─▶ releasing ─▶ taking ─▶ replaced
+ *            └───────────┴──────────┴─▶ failing ─▶ idle */
+enum control_upgrade_phase {
+    CONTROL_UPGRADE_IDLE,
+    CONTROL_UPGRADE_CHECKING,  /* the new process reads what there is */
+    CONTROL_UPGRADE_RELEASING, /* it can; services let go */
+    CONTROL_UPGRADE_TAKING,    /* they have */
+    CONTROL_UPGRADE_FAILING,   /* it has to be gone before we go on */
+    CONTROL_UPGRADE_REPLACED,
+};
+
+/* Towards the process after us. */
+struct control_upgrade {
+    enum control_upgrade_phase phase;
+    struct handover_link *link;
+    int pid;
+    uint64_t began_ms;
+    uint64_t word_ms; /* of the loop: its last sign of life */
+    struct loop_timer poll;
+    char *version; /* the other's */
+    char *reason;  /* why it fails */
+    uint64_t kill_ms;
+    bool is_killed;
+    bool is_released;
+    bool is_told; /* to end; after the other one took over */
+    bool must_quit;
+    unsigned holding; /* workers that may still accept */
+    uint64_t questions;
+    control_upgraded_fn *done;
+    void *arg;
+};
+
+/* none | reading ─▶ watching ─▶ able ─▶ taking ─▶ settling ─▶ serving ─▶ ours */
+enum control_inherit_phase {
+    CONTROL_INHERIT_NONE,
+    CONTROL_INHERIT_READING,  /* what there is to inherit */
+    CONTROL_INHERIT_WATCHING, /* loading beside the process before us */
+    CONTROL_INHERIT_ABLE,     /* it may let go */
+    CONTROL_INHERIT_TAKING,   /* it has */
+    CONTROL_INHERIT_SETTLING, /* a configuration is in force */
+    CONTROL_INHERIT_SERVING,  /* we could */
+    CONTROL_INHERIT_OURS,
+};
+
+/* From the process before us. */
+struct control_inherit {
+    enum control_inherit_phase phase;
+    struct handover_link *link; /* NULL: there is none, or it has ended */
+    struct list pools;          /* of sockets, by scope, until somebody asks for them */
+    struct loop_timer poll;
+    uint64_t settle_ms;
+    struct text *drained; /* owned */
+    size_t drained_count;
+    struct list questions;
 };
 
 struct control {
@@ -109,6 +173,13 @@ struct control {
     bool is_quitting;
     bool is_ending; /* the workers were told that nothing is left */
     int exit_status;
+
+    char *program; /* the binary's path, absolute */
+    char **arguments;
+    struct control_heritage heritages[CONTROL_HERITAGES_MOST];
+    size_t heritage_count;
+    struct control_upgrade upgrade;
+    struct control_inherit inherit;
 };
 
 /* control_publish.c */
@@ -130,6 +201,40 @@ uint64_t control_spread_ms(const struct control *c);
 
 /* While the process is to end: no client is connected any more, so it can. */
 void control_end_if_quiet(struct control *c);
+
+/* control_drain.c: at the latest in `window_ms`, once no client is left. The workers were told. */
+void control_end_within(struct control *c, int64_t window_ms);
+void control_on_worker_ended(void *c);
+
+/* control.c: the services, in their order; ends with a NULL. */
+extern const struct service *const control_services[];
+
+/* control_upgrade.c */
+void control_upgrade_init(struct control *c);
+void control_upgrade_fini(struct control *c);
+/* Told to end. True: control_quit() follows once the new process is gone, or is not needed. */
+bool control_upgrade_quits(struct control *c);
+void control_upgrade_kill(struct control *c); /* this process ends at once */
+bool control_upgrade_is_quiet(const struct control *c); /* of clients that services have */
+
+/* control_inherit.c */
+void control_inherit_init(struct control *c);
+void control_inherit_fini(struct control *c);
+/* Hears what there is to inherit. False: the process before us ended, or does not say. */
+MUST_USE bool control_inherit_begin(struct control *c, struct problems *ps);
+void control_inherit_listeners(struct control *c, struct listen_table *table, const char *scope);
+/* Sockets were opened: who was before us keeps what is left over. */
+void control_inherit_opened(struct control *c);
+void control_inherit_refuse(struct control *c, const struct problems *ps);
+/* The first configuration is in force. False: nobody is to be let in yet. */
+bool control_inherit_on_first(struct control *c);
+void control_inherit_tell(struct control *c, struct text what); /* a sign of life */
+/* The process before us ends what began with the key; `done` when it has. False: there is none. */
+bool control_inherit_end_key(struct control *c, struct key_handle handle, control_done_fn *done,
+                             void *arg);
+
+/* control.c: clients are let in from now on. */
+void control_begin_serving(struct control *c);
 
 /* control_metrics.c */
 void control_print_metrics(struct builder *b, void *arg);

@@ -118,15 +118,9 @@ static void apply_log(const struct control *c)
 
 static void reload_services(struct control *c, struct problems *ps)
 {
-    static const struct service *const services[] = {
-#define SERVICE(name) &name##_service,
-#include "gatewayd/services.def"
-#undef SERVICE
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
-        if (services[i]->reload != NULL)
-            services[i]->reload(c, c->node, ps);
+    for (size_t i = 0; control_services[i] != NULL; i++) {
+        if (control_services[i]->reload != NULL)
+            control_services[i]->reload(c, c->node, ps);
     }
 }
 

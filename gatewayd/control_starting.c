@@ -32,6 +32,7 @@ static void on_period(void *arg)
     snprintf(said, sizeof(said), "EXTEND_TIMEOUT_USEC=" EXTEND_US "\nSTATUS=starting: %.200s",
              c->starting == NULL ? "compiling" : c->starting);
     notify_send(said);
+    control_inherit_tell(c, text_of(c->starting == NULL ? "compiling" : c->starting));
     loop_timer_start(&c->starting_timer, EACH_MS);
 }
 
@@ -58,6 +59,7 @@ void control_refuse_start(struct control *c, const struct problems *ps)
 {
     MUST(!problems_is_empty(ps));
     control_log_problems(&c->log, ps);
+    control_inherit_refuse(c, ps);
     control_quit(c, 1);
     c->exit_status = 1; /* also if it was told to end meanwhile */
 }

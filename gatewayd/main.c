@@ -14,6 +14,7 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/log_writer.h"
+#include "gatewayd/handover.h"
 #include "gatewayd/memory.h"
 #include "gatewayd/named_files.h"
 #include "gatewayd/net/resolve.h"
@@ -33,7 +34,8 @@ static const char usage[] =
     "\n"
     "Runs in the foreground. SIGTERM and SIGINT drain and exit, SIGHUP reads the node "
     "configuration\n"
-    "and certificates again, SIGUSR1 opens log files again.\n";
+    "and certificates again, SIGUSR1 opens log files again, SIGUSR2 starts\n"
+    "the binary on disk in place of the running one.\n";
 
 struct options {
     const char *file;
@@ -131,6 +133,21 @@ static void print_problems(const struct problems *ps)
     builder_fini(&b);
 }
 
+/* To the process whose place this one was to take, if there is one. */
+static void tell_refusal(const struct problems *ps)
+{
+    struct builder b;
+
+    builder_init(&b, 4096);
+    builder_add(&b, TEXT_OF("the new process refuses its configuration: "));
+    for (size_t i = 0; i < ps->count && i < 4; i++) {
+        problem_print(&ps->items[i], &b);
+        builder_add_byte(&b, ' ');
+    }
+    handover_refuse(text_trim(builder_text(&b)));
+    builder_fini(&b);
+}
+
 /* A node does not refuse to start for want of its access log, but -t says it. */
 static bool check_named(const struct node_config *node, bool is_check, struct problems *ps)
 {
@@ -151,6 +168,8 @@ static struct node_config *read_checked(const char *file, bool is_check)
     else if (!check_named(node, is_check, &ps))
         node_config_unref(&node);
     print_problems(&ps);
+    if (node == NULL)
+        tell_refusal(&ps);
     problems_fini(&ps);
     return node;
 }
@@ -168,7 +187,7 @@ static void raise_descriptors(void)
         log_warn(NULL, "the limit of open files cannot be raised to its maximum");
 }
 
-static int run(struct node_config *node, const char *file)
+static int run(struct node_config *node, const char *file, char **argv)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
 
@@ -179,6 +198,7 @@ static int run(struct node_config *node, const char *file)
         log_error(NULL, "the access log cannot be written; everything else works");
     log_info(NULL, "gatewayd %s starts", GATEWAYD_VERSION);
     struct control *c = control_new(node, file);
+    control_set_program(c, argv);
     int status = control_run(c);
     control_free(&c);
     log_writer_stop();
@@ -198,7 +218,7 @@ int main(int argc, char **argv)
         node_config_unref(&node);
         return 0;
     }
-    int status = run(node, o.file);
+    int status = run(node, o.file, argv);
     node_config_unref(&node);
     return status;
 }

@@ -4,6 +4,7 @@
  */
 #include "gatewayd/notify.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static atomic_bool is_muted;
+
+void notify_mute(bool is_mute)
+{
+    atomic_store(&is_muted, is_mute);
+}
+
 void notify_send(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     size_t length = path == NULL ? 0 : strlen(path);
 
-    if (length < 2 || length >= sizeof(to.sun_path) || (path[0] != '/' && path[0] != '@'))
+    if (atomic_load(&is_muted) || length < 2 || length >= sizeof(to.sun_path) || (path[0] != '/' && path[0] != '@'))
         return;
     memcpy(to.sun_path, path, length);
     if (path[0] == '@')

@@ -5,7 +5,12 @@
 #ifndef GATEWAYD_NOTIFY_H
 #define GATEWAYD_NOTIFY_H
 
+#include <stdbool.h>
+
 /* "READY=1", "STOPPING=1", "STATUS=…"; several parted by newlines. Any thread; never blocks. */
 void notify_send(const char *state);
+
+/* From now on another process speaks for the node; or we do. Control thread. */
+void notify_mute(bool is_mute);
 
 #endif

@@ -43,6 +43,33 @@ struct service {
      * still being loaded is given up. */
     void (*stop)(struct control *control);
 
+    /* ---- another process takes our place (control_upgrade.c), or we take one's
+     * (control_inherit.c). Each may be NULL. Listening sockets: control_pass_on(). ---- */
+
+    /* The process after us begins to read what is in our files, or will not after all: what it reads
+     * stays in its place meanwhile. */
+    void (*keep_still)(struct control *control, bool is_still);
+
+    /* Called again and again until it answers true: nothing is written any more, all that was is
+     * durable, locks are let go of. What is asked for meanwhile waits. */
+    bool (*try_release)(struct control *control);
+
+    /* What try_release gave up is ours again (the process after us failed), or for the first time
+     * (control_is_inheriting() is false from now on): write, speak, listen. */
+    void (*resume)(struct control *control);
+
+    /* The process after us serves: what waits is refused, nobody new is let in; those who are there
+     * are. is_quiet: nobody is any more. */
+    void (*leave)(struct control *control);
+    bool (*is_quiet)(const struct control *control);
+
+    /* The process before us has let go. Before that only what can be read without any lock was to
+     * be read; nothing is to be written before `resume`. */
+    void (*take_over)(struct control *control);
+
+    /* Nothing is missing that the process before us has: clients may be served. */
+    bool (*is_settled)(const struct control *control);
+
     /* Names and versions of the libraries it runs on, a line each ("hiredis 1.2.0"), for -V. May be
      * NULL. */
     void (*versions)(struct builder *b);

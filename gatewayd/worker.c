@@ -111,6 +111,19 @@ static void finish_accepting(struct worker *w)
     w->is_accepting = false;
 }
 
+/* What is queued there belongs to the process that accepts from now on. */
+static void stop_passed_on(struct worker *w)
+{
+    for (size_t i = 0; i < w->listener_count; i++) {
+        struct worker_listener *l = &w->listeners[i];
+        struct listen_entry *entry = listen_table_find(w->settings.listeners, l->down.name);
+        if (entry == NULL || !entry->is_passed_on)
+            continue;
+        for (unsigned n = 0; n < l->acceptor_count; n++)
+            listen_acceptor_stop(&l->acceptors[n]);
+    }
+}
+
 static void fini_listener(struct worker_listener *l)
 {
     metrics_block_unref(&l->down.metrics);
@@ -352,6 +365,7 @@ enum order {
     ORDER_UNDRAIN,
     ORDER_PLACE,
     ORDER_QUIT,
+    ORDER_RETIRE,
     ORDER_END,
     ORDER_END_KEY,
     ORDER_PING,
@@ -467,6 +481,10 @@ static void obey(struct worker *w, struct worker_mail *m)
         return;
     case ORDER_QUIT:
         quit(w, m->window_ms, m->spread_ms);
+        return;
+    case ORDER_RETIRE:
+        stop_passed_on(w);
+        quit(w, m->window_ms);
         return;
     case ORDER_END:
         if (!w->is_ending)
@@ -593,6 +611,17 @@ void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker
     w->on_quit_arg = arg;
     m->window_ms = window_ms;
     m->spread_ms = spread_ms;
+    post(w, m);
+}
+
+void worker_retire(struct worker *w, int64_t window_ms, worker_done_fn *let_go,
+                   worker_done_fn *done, void *arg)
+{
+    struct worker_mail *m = new_order(w, ORDER_RETIRE, let_go, arg);
+
+    w->on_quit = done;
+    w->on_quit_arg = arg;
+    m->window_ms = window_ms;
     post(w, m);
 }
 

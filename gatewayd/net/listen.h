@@ -23,21 +23,27 @@ struct listen_entry {
     struct list node;
     char *name;
     struct address address; /* with the port that was really bound */
+    struct address asked;   /* as it is configured; of what was given: once it is opened */
     int *fds;
-    unsigned count; /* of fds; 1 if shared */
-    bool is_shared; /* every worker accepts from fds[0] */
-    bool is_given;  /* by systemd or the process before us */
+    unsigned count;     /* of fds; 1 if shared */
+    unsigned listening; /* the first so many listen */
+    bool is_shared;     /* every worker accepts from fds[0] */
+    bool is_given;      /* by systemd: it outlives us */
+    bool is_inherited;  /* from the process before us */
+    bool is_opened;     /* somebody has a use for it */
+    bool is_passed_on;  /* to the process after us: it accepts from now on */
 };
 
 struct listen_table {
     struct list entries;
+    bool is_waiting; /* what is bound does not listen before listen_table_listen */
 };
 
 void listen_table_init(struct listen_table *t);
 void listen_table_fini(struct listen_table *t); /* closes all; acceptors must be stopped */
 
-/* Binds and listens, `workers` times. A descriptor already given for this name or address is taken
- * instead. NULL and a problem if it cannot ("address already in use"). */
+/* Binds and listens, `workers` times. Descriptors already given for this name or address, or
+ * inherited for this address, are taken instead; the rest is added. NULL and a problem if it cannot ("address already in use"). */
 MUST_USE struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
                                                 const struct address *address, unsigned workers,
                                                 struct place place, struct problems *ps);
@@ -46,6 +52,28 @@ MUST_USE struct listen_entry *listen_table_open(struct listen_table *t, struct t
  * name may be empty. Several calls for one address add up. */
 void listen_table_give(struct listen_table *t, struct text name, int fd);
 
+/* The same from the process before us: as it was configured there, and whether systemd gave it to
+ * that one. Taken over by listen_table_open() for the same address as configured. */
+struct listen_heirloom {
+    struct text name;
+    struct address asked;
+    bool is_given;
+    int fd;
+};
+void listen_table_inherit(struct listen_table *t, const struct listen_heirloom *heirloom);
+
+/* All that is in `from` is in `t` from now on. */
+void listen_table_move(struct listen_table *t, struct listen_table *from);
+
+/* Those that were opened begin to listen, unless they do. A socket that listens beside others of
+ * its address gets its share of who comes: not before somebody accepts. */
+void listen_table_listen(struct listen_table *t);
+
+/* Closes those that were inherited and that nobody has opened. */
+void listen_table_drop_unopened(struct listen_table *t);
+/* Closes those that were passed on; no acceptor may be on them. */
+void listen_table_drop_passed_on(struct listen_table *t);
+
 /* Those systemd passed ($LISTEN_FDS, $LISTEN_FDNAMES), once, at start. Returns how many. */
 unsigned listen_table_take_systemd(struct listen_table *t);
 
@@ -53,7 +81,8 @@ unsigned listen_table_take_systemd(struct listen_table *t);
  * may end: so what is queued can be accepted to the last before the table is closed, where a queue
  * that is closed resets everyone in it. A client that comes later tries again by itself, and finds
  * the address closed or served by the next process. A unix socket's file goes. For good: not for
- * descriptors that another process goes on with, so those that were given are left alone. */
+ * descriptors that another process goes on with, so those that were given or passed on are left
+ * alone. */
 void listen_table_hold_handshakes(struct listen_table *t);
 
 struct listen_entry *listen_table_find(struct listen_table *t, struct text name);

@@ -154,14 +154,14 @@ static bool bind_tcp(int fd, const struct address *address)
            bind(fd, &address->any, address->length) == 0;
 }
 
-/* -1 and errno. */
-static int open_listening(const struct address *address)
+/* Bound, and listening unless it is to wait. -1 and errno. */
+static int open_socket(const struct listen_table *t, const struct address *address)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     bool bound = is_unix(address) ? bind_unix(fd, address) : bind_tcp(fd, address);
-    if (bound && listen(fd, LISTEN_BACKLOG) == 0)
+    if (bound && (t->is_waiting || listen(fd, LISTEN_BACKLOG) == 0))
         return fd;
     int error = errno;
     close(fd);
@@ -196,26 +196,52 @@ static bool is_free(const struct address *address)
     return bound;
 }
 
-static bool add_new_fd(struct listen_entry *e)
+static bool add_new_fd(const struct listen_table *t, struct listen_entry *e)
 {
     if (e->count == 0 && !is_unix(&e->address) && !is_free(&e->address))
         return false;
-    int fd = open_listening(&e->address);
+    int fd = open_socket(t, &e->address);
     if (fd < 0)
         return false;
     add_fd(e, fd);
+    e->listening += t->is_waiting ? 0 : 1;
     /* Port 0: the others listen where the first one was put. */
     if (!is_unix(&e->address))
         return get_bound_address(fd, &e->address);
     return true;
 }
 
-static struct listen_entry *take_given(struct listen_table *t, struct text name,
+/* Of two that were configured the same (port 0) the one of this name. */
+static struct listen_entry *find_inherited(struct listen_table *t, struct text name,
+                                           const struct address *asked)
+{
+    struct listen_entry *found = NULL;
+    LIST_EACH (node, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (!e->is_inherited || e->is_opened || !address_equals(&e->asked, asked))
+            continue;
+        if (found == NULL || text_equals(name, text_of(e->name)))
+            found = e;
+    }
+    return found;
+}
+
+/* What systemd gave is known by its name, too. */
+static struct listen_entry *find_given(struct listen_table *t, struct text name,
                                        const struct address *address)
 {
     struct listen_entry *e = listen_table_find(t, name);
-    if (e == NULL)
+    if (e == NULL || !e->is_given || e->is_opened)
         e = find_address(t, address);
+    return e == NULL || e->is_opened ? NULL : e;
+}
+
+static struct listen_entry *take_given(struct listen_table *t, struct text name,
+                                       const struct address *address)
+{
+    struct listen_entry *e = find_inherited(t, name, address);
+    if (e == NULL)
+        e = find_given(t, name, address);
     if (e == NULL || text_equals(name, text_of(e->name)))
         return e;
     MEM_FREE(&e->name);
@@ -232,9 +258,11 @@ struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
         e = add_entry(t, name, address);
         e->is_shared = is_unix(address);
     }
+    e->is_opened = true;
+    e->asked = *address;
     unsigned wanted = e->is_shared ? 1 : workers;
     while (e->count < wanted) {
-        if (add_new_fd(e))
+        if (add_new_fd(t, e))
             continue;
         char text[ADDRESS_TEXT_SIZE];
         char why[128];
@@ -268,7 +296,7 @@ void listen_table_hold_handshakes(struct listen_table *t)
 {
     LIST_EACH (node, &t->entries) {
         struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
-        if (e->is_given)
+        if (e->is_given || e->is_passed_on)
             continue;
         if (is_unix(&e->address))
             unlink(e->address.local.sun_path);
@@ -286,14 +314,15 @@ static int get_number(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
-void listen_table_give(struct listen_table *t, struct text name, int fd)
+/* The entry that has it now; NULL: it was of no use, and is closed. */
+static struct listen_entry *take_in(struct listen_table *t, struct text name, int fd)
 {
     struct address address;
     if (get_number(fd, SO_ACCEPTCONN) != 1 || get_number(fd, SO_TYPE) != SOCK_STREAM ||
         !get_bound_address(fd, &address) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
         close(fd);
-        return;
+        return NULL;
     }
     bool is_shared = is_unix(&address) || get_number(fd, SO_REUSEPORT) != 1;
     if (!is_unix(&address))
@@ -302,11 +331,67 @@ void listen_table_give(struct listen_table *t, struct text name, int fd)
     if (e == NULL)
         e = add_entry(t, name, &address);
     e->is_shared = is_shared;
-    e->is_given = true;
-    if (is_shared && e->count > 0)
+    if (is_shared && e->count > 0) {
         close(fd);
-    else
-        add_fd(e, fd);
+        return e;
+    }
+    add_fd(e, fd);
+    e->listening++;
+    return e;
+}
+
+void listen_table_give(struct listen_table *t, struct text name, int fd)
+{
+    struct listen_entry *e = take_in(t, name, fd);
+    if (e != NULL)
+        e->is_given = true;
+}
+
+void listen_table_inherit(struct listen_table *t, const struct listen_heirloom *heirloom)
+{
+    struct listen_entry *e = take_in(t, heirloom->name, heirloom->fd);
+    if (e == NULL)
+        return;
+    e->is_inherited = true;
+    e->is_given = heirloom->is_given;
+    e->asked = heirloom->asked;
+}
+
+void listen_table_move(struct listen_table *t, struct listen_table *from)
+{
+    while (!list_is_empty(&from->entries)) {
+        struct list *node = from->entries.next;
+        list_remove(node);
+        list_add_last(&t->entries, node);
+    }
+}
+
+void listen_table_listen(struct listen_table *t)
+{
+    t->is_waiting = false;
+    LIST_EACH (node, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        for (; e->listening < e->count; e->listening++)
+            (void)listen(e->fds[e->listening], LISTEN_BACKLOG);
+    }
+}
+
+void listen_table_drop_unopened(struct listen_table *t)
+{
+    LIST_EACH_SAFE (node, next, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (e->is_inherited && !e->is_opened)
+            listen_table_close(t, e);
+    }
+}
+
+void listen_table_drop_passed_on(struct listen_table *t)
+{
+    LIST_EACH_SAFE (node, next, &t->entries) {
+        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
+        if (e->is_passed_on)
+            listen_table_close(t, e);
+    }
 }
 
 static bool read_number(const char *variable, uint64_t *value_out)

@@ -160,6 +160,10 @@ bool credentials_get_key(const struct credentials *c, uint64_t id, struct creden
 bool credentials_get_key_by_digest(const struct credentials *c, const struct digest *digest,
                                    struct credentials_key *out);
 
+/* Of the key that the handle was made of, revoked or not by now. False: its record is gone. */
+bool credentials_get_digest(const struct credentials *c, struct key_handle handle,
+                            struct digest *digest_out);
+
 /* The key with the smallest id behind `after` (0: the first); of one consumer. */
 bool credentials_next_key(const struct credentials *c, uint64_t after, struct credentials_key *out);
 bool credentials_next_key_of(const struct credentials *c, struct text consumer, uint64_t after,

@@ -268,6 +268,18 @@ bool credentials_get_key_by_digest(const struct credentials *c, const struct dig
     return true;
 }
 
+bool credentials_get_digest(const struct credentials *c, struct key_handle handle,
+                            struct digest *digest_out)
+{
+    const struct key_record *record = credentials_key(c, handle.slot);
+    uint64_t word = get_word(record);
+    uint32_t since = key_word_generation(word) - handle.generation;
+    if (key_word_now(word) == KEY_NOW_FREE || since > 1)
+        return false;
+    *digest_out = record->digest;
+    return true;
+}
+
 bool credentials_next_key(const struct credentials *c, uint64_t after, struct credentials_key *out)
 {
     uint32_t slot;
