@@ -31,10 +31,10 @@ enum journal_result {
 MUST_USE struct journal *journal_open(struct state_dir *dir, struct problems *ps);
 void journal_close(struct journal **j);
 
-/* The same beside the process that holds the folder: nothing is changed, and a scan ends before what
- * is being written at that moment. When the folder is locked journal_take() makes it ours: what came
- * since is scanned then (journal_scan), and read by a reader from where the last one ended. False
- * and one problem: another file has taken its place meanwhile. */
+/* The same beside the process that holds the folder: nothing is changed, and a scan ends before
+ * what is being written at that moment. When the folder is locked journal_take() makes it ours:
+ * what came since is scanned then (journal_scan), and read by a reader from where the last one
+ * ended. False and one problem: another file has taken its place meanwhile. */
 MUST_USE struct journal *journal_open_beside(struct state_dir *dir, struct problems *ps);
 MUST_USE bool journal_take(struct journal *j, struct problems *ps);
 

@@ -533,8 +533,7 @@ static void start_writing(struct store_embedded *e)
 /* What came from elsewhere goes first: what was planned here does not build on it. */
 static bool step_following(struct store_embedded *e)
 {
-    if (e->is_stopping || e->hold == HOLD_RESTING ||
-        (e->batch != NULL && e->batch->is_following) ||
+    if (e->is_stopping || e->hold == HOLD_RESTING || (e->batch != NULL && e->batch->is_following) ||
         !store_embedded_follow_has_next(e))
         return false;
     if (e->batch != NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_embedded_hold.c - giving the journal to another process of this node, which may fail to take
- * it: then all goes on.
+ * store_embedded_hold.c - giving the journal to another process of this node, which may fail to
+ * take it: then all goes on.
  *
  *     ─▶ resting (what was begun ends) ─▶ released ─▶ left
  *            └──────────────────────────────┴─▶ as before

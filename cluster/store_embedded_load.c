@@ -4,8 +4,8 @@
  *
  *     check every frame ─▶ read every item ─▶ seal ─▶ done
  *
- * Beside another process that holds the folder, and is about to let go of it, that is done with what
- * there is, then waited, and done with what has come since:
+ * Beside another process that holds the folder, and is about to let go of it, that is done with
+ * what there is, then waited, and done with what has come since:
  *
  *     check ─▶ read ─▶ wait ─▶ check ─▶ read ─▶ seal ─▶ done
  *

@@ -191,7 +191,7 @@ struct store_embedded {
     bool is_started;
     bool is_stopping;
     enum embedded_hold hold;
-    bool is_still; /* the journal is not written anew */
+    bool is_still;       /* the journal is not written anew */
     const char *refusal; /* why no writes are taken; NULL: they are */
     uint64_t undoing;    /* revision that is being undone; 0: none */
     const char *trouble; /* why the last write failed; NULL: it did not */

@@ -40,7 +40,7 @@ static struct {
     struct config bootstrap;
     struct store_commit commit; /* of the bootstrap document */
     uint64_t load_began_ms;
-    bool has_begun; /* something was put in force */
+    bool has_begun;   /* something was put in force */
     bool is_released; /* state.dir is another process's, or still is */
     bool is_stopping;
 } the;

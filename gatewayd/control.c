@@ -481,8 +481,8 @@ static size_t prepare_services(struct control *c, struct problems *ps)
 {
     size_t prepared = 0;
 
-    while (prepared < SERVICE_COUNT &&
-           (control_services[prepared]->prepare == NULL || control_services[prepared]->prepare(c, ps)))
+    while (prepared < SERVICE_COUNT && (control_services[prepared]->prepare == NULL ||
+                                        control_services[prepared]->prepare(c, ps)))
         prepared++;
     return prepared;
 }
@@ -526,8 +526,7 @@ int control_run(struct control *c)
     struct problems ps;
 
     problems_init(&ps);
-    bool is_open =
-        load_secret(c, &ps) && control_inherit_begin(c, &ps) && open_listeners(c, &ps);
+    bool is_open = load_secret(c, &ps) && control_inherit_begin(c, &ps) && open_listeners(c, &ps);
     size_t prepared = is_open ? prepare_services(c, &ps) : 0;
     node_locate(c->node, &ps);
     control_log_problems(&c->log, &ps);

@@ -152,6 +152,7 @@ void control_quit(struct control *c, int status)
     log_info(&c->log, "draining: at most %lld ms for what is in flight, then the end",
              (long long)window);
     notify_send("STOPPING=1");
+    control_inherit_quit(c);
     control_publish_stop(c);
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_quit(c->workers[i], window, control_spread_ms(c), control_on_worker_ended, c);
@@ -171,7 +172,8 @@ void control_end_within(struct control *c, int64_t window_ms)
 void control_end_if_quiet(struct control *c)
 {
     if (!c->is_quitting || c->is_ending || metrics_sum(metrics_node(), METRIC_CONNECTIONS) > 0 ||
-        (c->ha != NULL && !ha_has_left(c->ha)) || !control_upgrade_is_quiet(c))
+        !control_upgrade_is_quiet(c) || !control_inherit_is_alone(c) ||
+        (c->ha != NULL && !control_is_replaced(c) && !ha_has_left(c->ha)))
         return;
     call_last(c);
 }

@@ -256,6 +256,17 @@ bool control_inherit_on_first(struct control *c)
     return false;
 }
 
+bool control_inherit_is_alone(const struct control *c)
+{
+    return c->inherit.link == NULL || c->inherit.phase != CONTROL_INHERIT_OURS;
+}
+
+void control_inherit_quit(struct control *c)
+{
+    if (c->inherit.phase == CONTROL_INHERIT_OURS)
+        send_text(c, HANDOVER_BYE, TEXT_EMPTY);
+}
+
 void control_inherit_tell(struct control *c, struct text what)
 {
     if (control_is_inheriting(c))
@@ -338,7 +349,8 @@ static void on_hello(struct control *c, const struct handover_frame *frame)
 
     if (handover_number(frame, &protocol) && protocol == HANDOVER_PROTOCOL)
         return;
-    snprintf(said, sizeof(said), "gatewayd " GATEWAYD_VERSION " cannot take over from gatewayd %.*s",
+    snprintf(said, sizeof(said),
+             "gatewayd " GATEWAYD_VERSION " cannot take over from gatewayd %.*s",
              TEXT_ARGS(text_first(frame->fields[HANDOVER_TEXT], 64)));
     log_error(&c->log, "%s: their versions of the hand-over differ", said);
     /* Our hello has told it the version, and it says so itself. */
@@ -383,6 +395,7 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_LEFT:
     case HANDOVER_SERVING:
     case HANDOVER_REVOKED:
+    case HANDOVER_BYE:
     case HANDOVER_KINDS:
         return;
     }

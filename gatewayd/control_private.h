@@ -90,6 +90,7 @@ struct control_upgrade {
     bool is_killed;
     bool is_released;
     bool is_told; /* to end; after the other one took over */
+    bool is_bye;  /* the other one was told to end, and says so */
     bool must_quit;
     unsigned holding; /* workers that may still accept */
     uint64_t questions;
@@ -214,7 +215,7 @@ void control_upgrade_init(struct control *c);
 void control_upgrade_fini(struct control *c);
 /* Told to end. True: control_quit() follows once the new process is gone, or is not needed. */
 bool control_upgrade_quits(struct control *c);
-void control_upgrade_kill(struct control *c); /* this process ends at once */
+void control_upgrade_kill(struct control *c);           /* this process ends at once */
 bool control_upgrade_is_quiet(const struct control *c); /* of clients that services have */
 
 /* control_inherit.c */
@@ -228,6 +229,9 @@ void control_inherit_opened(struct control *c);
 void control_inherit_refuse(struct control *c, const struct problems *ps);
 /* The first configuration is in force. False: nobody is to be let in yet. */
 bool control_inherit_on_first(struct control *c);
+/* Told to end; and the process before us has ended, so that nothing of it is cut. */
+void control_inherit_quit(struct control *c);
+bool control_inherit_is_alone(const struct control *c);
 void control_inherit_tell(struct control *c, struct text what); /* a sign of life */
 /* The process before us ends what began with the key; `done` when it has. False: there is none. */
 bool control_inherit_end_key(struct control *c, struct key_handle handle, control_done_fn *done,

@@ -4,8 +4,9 @@
  * POST /v1/upgrade). handover.h has what the two say to each other; control_inherit.c is the other
  * side.
  *
- * Until the new one says that it serves it may die at any time, or be ended by us: then we take back
- * what we had let go of and go on as if nothing had been. That is why it writes nothing before.
+ * Until the new one says that it serves it may die at any time, or be ended by us: then we take
+ * back what we had let go of and go on as if nothing had been. That is why it writes nothing
+ * before.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +103,7 @@ void control_set_program(struct control *c, char **argv)
 static bool is_left_out(const char *variable)
 {
     static const struct text names[] = {
-        TEXT("LISTEN_PID="),  TEXT("LISTEN_FDS="),      TEXT("LISTEN_FDNAMES="),
+        TEXT("LISTEN_PID="),   TEXT("LISTEN_FDS="),         TEXT("LISTEN_FDNAMES="),
         TEXT("WATCHDOG_PID="), TEXT(HANDOVER_VARIABLE "="),
     };
 
@@ -418,16 +419,18 @@ static void on_serving(struct control *c)
     answer(c, true, text_of(said));
 }
 
-/* The supervisor starts anew when we end: nobody accepts any more. */
+/* The supervisor starts anew when we end, for nobody accepts any more; or it is to end all. */
 static void on_successor_lost(struct control *c)
 {
     struct control_upgrade *u = upgrade_of(c);
 
-    log_error(&c->log, "the process that took over has ended: ending at once, for a new start");
-    if (u->pid != 0 && waitpid(u->pid, NULL, WNOHANG) == 0)
-        log_warn(&c->log, "process %d is there, but does not hear us", u->pid);
     handover_link_free(&u->link);
-    c->exit_status = 1;
+    if (u->is_bye) {
+        log_info(&c->log, "the process that took over has ended: so does this one");
+    } else {
+        log_error(&c->log, "the process that took over has ended: ending at once, for a new start");
+        c->exit_status = 1;
+    }
     if (c->workers_running == c->worker_count && u->holding == 0) {
         u->holding = c->worker_count;
         retire_within(c, 0);
@@ -520,6 +523,9 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
         return;
     case HANDOVER_REVOKED:
         on_revoked(c, frame);
+        return;
+    case HANDOVER_BYE:
+        u->is_bye = true;
         return;
     case HANDOVER_LISTENERS:
     case HANDOVER_SECRET:

@@ -21,7 +21,7 @@
  *                                                 ◀─   SERVING, LEFT …
  *     YOURS                                       ─▶   accepts
  *     drains                                      ◀─   REVOKED  (for as long as it drains)
- *     ENDED, RETURNED                             ─▶
+ *     ENDED                                       ─▶
  */
 #ifndef GATEWAYD_HANDOVER_H
 #define GATEWAYD_HANDOVER_H
@@ -45,14 +45,15 @@ enum handover_kind {
     HANDOVER_END = 5,       /* that was all there is to begin with */
     HANDOVER_WORD = 6,      /* TEXT: what is being done; the deadline begins anew */
     HANDOVER_CAN = 7,
-    HANDOVER_REFUSED = 8,  /* TEXT: why; the process ends */
-    HANDOVER_STATE = 9,    /* SCOPE: whose; a descriptor of memory that holds it */
+    HANDOVER_REFUSED = 8, /* TEXT: why; the process ends */
+    HANDOVER_STATE = 9,   /* SCOPE: whose; a descriptor of memory that holds it */
     HANDOVER_RELEASED = 10,
-    HANDOVER_LEFT = 11,    /* SCOPE, ADDRESS: these listeners it has no use for */
+    HANDOVER_LEFT = 11, /* SCOPE, ADDRESS: these listeners it has no use for */
     HANDOVER_SERVING = 12,
     HANDOVER_YOURS = 13,
     HANDOVER_REVOKED = 14, /* SECRET: a key's digest; NUMBER: of the question */
     HANDOVER_ENDED = 15,   /* NUMBER: what began with that key has ended */
+    HANDOVER_BYE = 16,     /* the new process was told to end */
     HANDOVER_KINDS
 };
 
@@ -82,8 +83,8 @@ void handover_print(const struct handover_frame *frame, struct builder *b);
 /* False: this is no frame. A kind that is not known is HANDOVER_KINDS or above. */
 MUST_USE bool handover_parse(struct text bytes, struct handover_frame *frame_out);
 
-/* The descriptor that the environment names, which names it no more; -1: no process started this one
- * to take its place. Once, at start. */
+/* The descriptor that the environment names, which names it no more; -1: no process started this
+ * one to take its place. Once, at start. */
 int handover_take_fd(void);
 
 /* Before there is a loop: tells the process that started this one why it cannot take its place. */

@@ -167,6 +167,9 @@ static bool receive_one(struct handover_link *link)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
+    /* It ended without reading all that was said to it; what it said itself is there yet. */
+    if (n < 0 && errno == ECONNRESET)
+        return true;
     if (n > 0)
         collect_fds(&message, &fds);
     if (n <= 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * handover_link.h - one end of the socketpair between two processes of one node (handover.h): frames
- * and the descriptors beside them, on the control loop, without ever blocking.
+ * handover_link.h - one end of the socketpair between two processes of one node (handover.h):
+ * frames and the descriptors beside them, on the control loop, without ever blocking.
  *
  * Lifetime: from _new until _free. Control thread.
  */

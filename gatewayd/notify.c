@@ -25,7 +25,8 @@ void notify_send(const char *state)
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     size_t length = path == NULL ? 0 : strlen(path);
 
-    if (atomic_load(&is_muted) || length < 2 || length >= sizeof(to.sun_path) || (path[0] != '/' && path[0] != '@'))
+    if (atomic_load(&is_muted) || length < 2 || length >= sizeof(to.sun_path) ||
+        (path[0] != '/' && path[0] != '@'))
         return;
     memcpy(to.sun_path, path, length);
     if (path[0] == '@')

@@ -46,8 +46,8 @@ struct service {
     /* ---- another process takes our place (control_upgrade.c), or we take one's
      * (control_inherit.c). Each may be NULL. Listening sockets: control_pass_on(). ---- */
 
-    /* The process after us begins to read what is in our files, or will not after all: what it reads
-     * stays in its place meanwhile. */
+    /* The process after us begins to read what is in our files, or will not after all: what it
+     * reads stays in its place meanwhile. */
     void (*keep_still)(struct control *control, bool is_still);
 
     /* Called again and again until it answers true: nothing is written any more, all that was is

@@ -81,8 +81,8 @@ void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
 void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,
                  void *arg);
 
-/* Another process accepts from the listeners that were passed on (listen_entry): this worker does so
- * no more, `let_go` says when. And worker_quit. */
+/* Another process accepts from the listeners that were passed on (listen_entry): this worker does
+ * so no more, `let_go` says when. And worker_quit. */
 void worker_retire(struct worker *w, int64_t window_ms, worker_done_fn *let_go,
                    worker_done_fn *done, void *arg);
 

@@ -43,7 +43,8 @@ void listen_table_init(struct listen_table *t);
 void listen_table_fini(struct listen_table *t); /* closes all; acceptors must be stopped */
 
 /* Binds and listens, `workers` times. Descriptors already given for this name or address, or
- * inherited for this address, are taken instead; the rest is added. NULL and a problem if it cannot ("address already in use"). */
+ * inherited for this address, are taken instead; the rest is added. NULL and a problem if it cannot
+ * ("address already in use"). */
 MUST_USE struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
                                                 const struct address *address, unsigned workers,
                                                 struct place place, struct problems *ps);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steady traffic from a process of its own: keep-alive connections, each asking again as soon as it
-is answered, or now and then a new one. Every answer is looked at. `Load(...).stop()` reports."""
+is answered, or now and then a new one (and when told that the connection closes). Every answer is
+looked at; a connection that ends otherwise is a failure. `Load(...).stop()` reports."""
 import asyncio
 import json
 import os
 import random
+import ssl
 import sys
 import time
 
@@ -23,19 +25,22 @@ class Report:
 
 class Load(Child):
     """`paths`: asked for at random. `renew`: the share of requests that open a connection anew.
-    `pause`: seconds between an answer and the next request."""
+    `pause`: seconds between an answer and the next request. `address`: (host, port), or the path of
+    a unix socket. `tls`: whoever the server says it is. `expect`: {status: answers} is reported."""
 
     def __init__(self, address, paths, connections=16, headers=(), renew=0.0, pause=0.0,
-                 expect=(200,)):
+                 expect=(200,), tls=False):
         super().__init__("harness.load", {
             "address": address, "paths": paths, "connections": connections,
             "headers": [list(h) for h in headers], "renew": renew, "pause": pause,
-            "expect": list(expect)})
+            "expect": list(expect), "tls": tls})
         assert self.line() == "started\n"
 
     def stop(self):
         told = json.loads(super().stop())
-        return Report(told["answers"], told["failures"], told["latencies"])
+        report = Report(told["answers"], told["failures"], told["latencies"])
+        report.statuses = {int(status): count for status, count in told["statuses"].items()}
+        return report
 
 
 class Client:
@@ -47,13 +52,26 @@ class Client:
         self.answers = 0
         self.failures = []
         self.took = []
+        self.statuses = {}
         self.is_over = False
 
     def fail(self, what):
         if len(self.failures) < 20:
             self.failures.append(what)
 
+    async def connect(self):
+        address = self.settings["address"]
+        context = None
+        if self.settings["tls"]:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if isinstance(address, str):
+            return await asyncio.open_unix_connection(address, ssl=context)
+        return await asyncio.open_connection(*address, ssl=context)
+
     async def answer(self, reader):
+        """False: the connection closes."""
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
         at = head.lower().find(b"\r\ncontent-length: ")
@@ -61,16 +79,18 @@ class Client:
             await reader.readexactly(int(head[at + 18:].split(b"\r\n")[0]))
         if status not in self.settings["expect"]:
             self.fail(f"status {status}: {head[:300]!r}")
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        return b"\r\nconnection: close" not in head.lower()
 
     async def talk(self):
         writer = None
         while not self.is_over:
             try:
                 if writer is None:
-                    reader, writer = await asyncio.open_connection(*self.settings["address"])
+                    reader, writer = await self.connect()
                 writer.write(random.choice(self.requests))
                 begin = time.monotonic()
-                await asyncio.wait_for(self.answer(reader), 30)
+                stays = await asyncio.wait_for(self.answer(reader), 30)
                 self.took.append(time.monotonic() - begin)
                 self.answers += 1
             except (OSError, EOFError, asyncio.TimeoutError) as error:
@@ -78,7 +98,8 @@ class Client:
                 if len(self.failures) >= 20:
                     return
                 writer = None
-            if writer is not None and random.random() < self.settings["renew"]:
+                stays = False
+            if writer is not None and (not stays or random.random() < self.settings["renew"]):
                 writer.close()
                 writer = None
             if self.settings["pause"]:
@@ -94,7 +115,8 @@ class Client:
         count = len(self.took)
         at = {"p50": count // 2, "p99": count * 99 // 100, "p999": count * 999 // 1000,
               "max": count - 1}
-        print(json.dumps({"answers": self.answers, "failures": self.failures, "latencies":
+        print(json.dumps({"answers": self.answers, "failures": self.failures,
+                          "statuses": self.statuses, "latencies":
                           {name: self.took[i] for name, i in at.items()} if count else {}}))
 
     def on_input(self):

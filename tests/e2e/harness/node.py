@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
 import urllib.parse
 
+from .adopted import Adopted, adopt
 from .client import Connection, Cut
 from .ports import free_port
 from .wait import SLOWNESS, until
@@ -58,6 +60,8 @@ class Node:
         self.admin_port = free_port()
         self.address = ("127.0.0.1", self.port)
         self.process = None
+        self.predecessors = []  # that still end what is left, see upgrade()
+        self.binary = BUILD / "gatewayd"
         self.environment = {}  # beside this process's own
         self.admin_tls = None  # a context, where the admin API speaks TLS
         self.log_path = self.folder / "log"
@@ -107,7 +111,7 @@ class Node:
     def start(self, wait=True, timeout=15):
         assert self.process is None
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "gatewayd", "-c", self.config_path],
+            self.process = subprocess.Popen([self.binary, "-c", self.config_path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, **self.environment})
         if wait:
@@ -145,7 +149,23 @@ class Node:
             raise AssertionError(f"the node did not end:\n{self.log()[-4000:]}") from None
         finally:
             self.process = None
+        for predecessor in self.predecessors:
+            status = status or predecessor.wait(timeout * SLOWNESS)
+        self.predecessors = []
         return status
+
+    def upgrade(self):
+        """The answer of POST /v1/upgrade; the node's process is another one after it was done."""
+        adopt()
+        answer = self.admin("POST", "/v1/upgrade", timeout=120)
+        if answer.status == 200:
+            self.is_replaced_by(int(re.search(r"process (\d+)", answer.json["detail"])[1]))
+        return answer
+
+    def is_replaced_by(self, pid):
+        self.predecessors = [p for p in self.predecessors if p.poll() is None]
+        self.predecessors.append(self.process)
+        self.process = Adopted(pid)
 
     def kill(self):
         self.process.kill()

@@ -73,6 +73,20 @@ struct control_status control_status(const struct control *c)
     return (struct control_status){ .state = CONTROL_STARTING, .started_at = 1000 };
 }
 
+void control_pass_on(struct control *c, struct listen_table *table, const char *scope)
+{
+}
+
+bool control_is_inheriting(const struct control *c)
+{
+    return false;
+}
+
+enum control_upgrade_begun control_upgrade(struct control *c, control_upgraded_fn *fn, void *arg)
+{
+    return CONTROL_UPGRADE_BUSY;
+}
+
 bool control_drain(struct control *c, struct text address)
 {
     return text_is_empty(address);

@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running binary is replaced: nobody notices, whatever becomes of the new one."""
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.adopted import adopt
+from harness.certs import Authority
+from harness.client import Connection, Cut
+from harness.load import Load
+from harness.node import BUILD
+from harness.ports import free_port
+from harness.wait import SLOWNESS, scaled, until
+from harness.websocket import read_frame, upgrade
+
+pytestmark = pytest.mark.sanitize
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca")).issue("load", "load.test")
+
+
+class Asking(threading.Thread):
+    """Calls the admin API without a pause, on kept connections and on new ones."""
+
+    def __init__(self, node):
+        super().__init__()
+        self.node = node
+        self.reads = 0
+        self.writes = 0
+        self.wrong = []
+        self.ends = threading.Event()
+        self.start()
+
+    def run(self):
+        kept = None
+        while not self.ends.is_set():
+            try:
+                kept = kept or self.node.admin_connection()
+                answer = kept.call("GET", "/v1/status")
+                if answer.status != 200 or answer.json["state"] != "ready":
+                    self.wrong.append(answer)
+                if answer.header("Connection") == "close":
+                    kept.close()
+                    kept = None
+                self.reads += 1
+                if self.node.admin("GET", "/readyz", token=None).status != 200:
+                    self.wrong.append("not ready")
+                answer = self.node.admin("PUT", f"/v1/plans/p{self.writes % 7}",
+                                         {"limits": [{"name": "l", "rate": self.writes + 1}]})
+                # While one process lets go and the other takes, writes may be put off.
+                if answer.status == 503:
+                    assert answer.header("Retry-After") is not None
+                elif answer.status not in (200, 201):
+                    self.wrong.append(answer)
+                else:
+                    self.writes += 1
+            except (OSError, Cut, AssertionError) as error:
+                self.wrong.append(repr(error))
+                kept = None
+            time.sleep(0.005)
+
+    def stop(self):
+        self.ends.set()
+        self.join()
+        assert not self.wrong, self.wrong[:5]
+        assert self.reads > 0 and self.writes > 0
+
+
+def listeners(node, tmp_path, certificate):
+    cert, key = certificate
+    unix, secure = str(tmp_path / "in.sock"), free_port()
+    node.config["listeners"] += [
+        {"name": "unix", "address": f"unix:{unix}"},
+        {"name": "https", "address": f"127.0.0.1:{secure}",
+         "tls": {"cert": str(cert), "key": str(key)}}]
+    node.write_config()
+    return unix, ("127.0.0.1", secure)
+
+
+def upgrade_often(node, origin, count, tmp_path, certificate, change=lambda i: None):
+    unix, secure = listeners(node, tmp_path, certificate)
+    node.start()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    node.route("here", paths=["/here"], respond={"body": "here"})
+    paths = ["/", "/here"]
+    loads = [Load(node.address, paths, connections=4, renew=0.2),
+             Load(node.address, paths, connections=8, pause=0.05),
+             Load(unix, paths, connections=2, renew=0.1),
+             Load(secure, paths, connections=2, renew=0.1, tls=True, pause=0.01)]
+    asking = Asking(node)
+    try:
+        for i in range(count):
+            change(i)
+            answer = node.upgrade()
+            assert answer.status == 200, answer
+            time.sleep(random.random() * 0.2)
+    finally:
+        reports = [load.stop() for load in loads]
+        asking.ends.set()
+    asking.stop()
+    for report in reports:
+        assert report.failures == [], report
+        assert report.answers > count, report
+    until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20,
+          what="the end of the processes before")
+
+
+def test_a_dozen_upgrades_under_load(make_node, origin, tmp_path, certificate):
+    upgrade_often(make_node(start=False), origin, scaled(12, 4), tmp_path, certificate)
+
+
+@pytest.mark.long
+@pytest.mark.sanitize_long
+def test_a_hundred_upgrades_under_load(make_node, origin, tmp_path, certificate):
+    upgrade_often(make_node(start=False), origin, scaled(100, 30), tmp_path, certificate)
+
+
+def test_another_number_of_workers(make_node, origin, tmp_path, certificate):
+    node = make_node(start=False, workers=4)
+
+    def change(i):
+        node.config["workers"] = (2, 4, 1, 4)[i % 4]
+        node.write_config()
+
+    upgrade_often(node, origin, scaled(8, 4), tmp_path, certificate, change)
+
+
+def test_signal(make_node):
+    node = make_node()
+    adopt()
+    node.signal(signal.SIGUSR2)
+    until(lambda: "has taken over" in node.log())
+    pid = int(node.log().split("has taken over")[0].rsplit("process ", 1)[1].split(" ")[0])
+    node.is_replaced_by(pid)
+    assert node.predecessors[0].wait(10 * SLOWNESS) == 0
+    assert node.admin("GET", "/readyz", token=None).status == 200
+
+
+def test_what_is_under_way_ends_where_it_began(make_node, make_origin):
+    goes_on = threading.Event()
+
+    def slow(peer, request):
+        if request.header("Upgrade") is not None:
+            peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                      "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+            goes_on.wait(20)
+            return False
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + "x" * 100000)
+        goes_on.wait(20)
+        peer.send("y" * 100000)
+        return True
+
+    node = make_node()
+    node.upstream("o", make_origin(slow))
+    node.route("r", "o")
+    tunnel = upgrade(node, path="/ws")
+    download = node.connect()
+    download.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+    download.take(50000)
+    first = node.process
+    assert node.upgrade().status == 200
+    opcode, payload = read_frame(tunnel.take)
+    assert (opcode, payload[:2]) == (8, (1001).to_bytes(2, "big"))
+    assert first.poll() is None
+    goes_on.set()
+    download.take(150000)
+    download.close()
+    tunnel.close()
+    assert first.wait(20 * SLOWNESS) == 0
+
+
+def test_a_socket_that_systemd_gave(make_node, tmp_path):
+    node = make_node(start=False)
+    adopt()
+    unix = str(tmp_path / "given.sock")
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as tcp, \
+            socket.socket(socket.AF_UNIX) as local:
+        local.bind(unix)
+        local.listen(100)
+        node.address = tcp.getsockname()
+        node.config["listeners"] = [
+            {"name": "http", "address": f"127.0.0.1:{node.address[1]}"},
+            {"name": "local", "address": f"unix:{unix}"}]
+        node.write_config()
+
+        def give():
+            os.dup2(tcp.fileno(), 23)
+            os.dup2(local.fileno(), 24)
+            os.dup2(23, 3)
+            os.dup2(24, 4)
+
+        with open(node.log_path, "ab") as log:
+            node.process = subprocess.Popen(
+                ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', str(BUILD / "gatewayd"), "-c",
+                 str(node.config_path)],
+                stdout=log, stderr=log, close_fds=False, preexec_fn=give,
+                env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:local"})
+        until(node._is_ready_or_ended)
+        node.route("r", paths=["/"], respond={"body": "here"})
+        loads = [Load(node.address, ["/"], connections=4, renew=0.3),
+                 Load(unix, ["/"], connections=4, renew=0.3)]
+        for _ in range(scaled(6, 3)):
+            assert node.upgrade().status == 200
+            time.sleep(0.05)
+        for load in loads:
+            report = load.stop()
+            assert report.failures == [] and report.answers > 0, report
+        # They outlive the last process, too.
+        assert node.stop() == 0
+        socket.create_connection(node.address).close()
+
+
+def test_a_listener_goes_and_another_comes(make_node):
+    node = make_node(start=False)
+    old, new = free_port(), free_port()
+    node.config["listeners"].append({"name": "other", "address": f"127.0.0.1:{old}"})
+    node.write_config()
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    with Connection(("127.0.0.1", old)) as kept:
+        assert kept.request("GET", "/").status == 200
+        node.config["listeners"][1]["address"] = f"127.0.0.1:{new}"
+        node.write_config()
+        assert node.upgrade().status == 200
+        with Connection(("127.0.0.1", new)) as link:
+            assert link.request("GET", "/").status == 200
+        assert kept.request("GET", "/").status == 200
+    assert node.predecessors[0].wait(10 * SLOWNESS) == 0
+    with pytest.raises(OSError):
+        Connection(("127.0.0.1", old))
+
+
+def test_tls_sessions_are_resumed_by_the_new_process(make_node, tmp_path, certificate):
+    node = make_node(start=False)
+    _, address = listeners(node, tmp_path, certificate)
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with context.wrap_socket(socket.create_connection(address)) as link:
+        session = link.session
+    assert node.upgrade().status == 200
+    with context.wrap_socket(socket.create_connection(address), session=session) as link:
+        assert link.session_reused
+
+
+def test_what_the_operator_drained_stays_drained(make_node):
+    node = make_node()
+    assert node.admin("POST", "/v1/drain", {}).status == 200
+    assert node.upgrade().status == 200
+    assert node.status()["state"] == "draining"
+    assert node.admin("DELETE", "/v1/drain").status == 204
+    assert node.status()["state"] == "ready"
+
+
+# ---- a new process that cannot ----
+
+
+@pytest.fixture
+def replaceable(make_node, tmp_path):
+    """A node whose binary is a file of its own."""
+    node = make_node(start=False)
+    node.binary = tmp_path / "gatewayd"
+    shutil.copy(BUILD / "gatewayd", node.binary)
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    return node
+
+
+def put_in_place(path, content, mode=0o755):
+    beside = path.with_suffix(".new")
+    if isinstance(content, pathlib.Path):
+        shutil.copy(content, beside)
+    else:
+        beside.write_bytes(content)
+    beside.chmod(mode)
+    beside.rename(path)
+
+
+def goes_on(node, number=[0]):
+    """It serves, takes changes and keeps them."""
+    assert node.get("/").status == 200
+    assert node.status()["state"] == "ready"
+    number[0] += 1
+    assert node.admin("PUT", f"/v1/plans/q{number[0]}", {"limits": []}).status == 201
+
+
+def fails(node, words):
+    process = node.process
+    answer = node.upgrade()
+    assert answer.status == 500, answer
+    for word in words if isinstance(words, tuple) else (words,):
+        assert word in answer.json["detail"], answer
+        until(lambda w=word: w in node.log(), what=word)
+    assert node.process is process and process.poll() is None
+    goes_on(node)
+
+
+def test_a_new_binary_that_does_not_start(replaceable):
+    node = replaceable
+    node.binary.unlink()
+    fails(node, "No such file")
+    for content, mode, words in (
+            (b"\x7fELF this is none", 0o755, "cannot be started"),
+            (b"#!/bin/sh\nexit 3\n", 0o755, "ended with status 3"),
+            (b"#!/bin/sh\nkill -SEGV $$\n", 0o755, "killed by signal 11"),
+            (b"#!/no/such/interpreter\n", 0o755, "cannot be started")):
+        put_in_place(node.binary, content, mode)
+        fails(node, words)
+    put_in_place(node.binary, BUILD / "gatewayd")
+    assert node.upgrade().status == 200
+    goes_on(node)
+
+
+def test_a_new_process_that_refuses_its_configuration(replaceable, tmp_path):
+    node = replaceable
+    right = node.config_path.read_text()
+    node.config_path.write_text(right + "\nworkerz = 3;\n")
+    fails(node, ("refuses its configuration", "workerz"))
+    node.config_path.write_text(right.replace("listeners", "listeners = ();\nlisteners_"))
+    fails(node, "refuses its configuration")
+    # What only shows when it is bound.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        node.config["listeners"].append(
+            {"name": "taken", "address": f"127.0.0.1:{taken.getsockname()[1]}"})
+        node.write_config()
+        fails(node, ("cannot listen on", "Address already in use"))
+    node.config_path.write_text(right.replace(str(node.folder / "state"),
+                                              str(tmp_path / "nowhere")))
+    fails(node, "nowhere")
+    node.config_path.write_text(right)
+    assert node.upgrade().status == 200
+    goes_on(node)
+
+
+def child_of(process):
+    path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return next((int(pid) for pid in path.read_text().split()), None)
+
+
+class Upgrading(threading.Thread):
+    """An upgrade in the background; its child is found, and the answer kept."""
+
+    def __init__(self, node):
+        super().__init__()
+        self.node = node
+        self.parent = node.process
+        self.answer = None
+        self.start()
+
+    def run(self):
+        self.answer = self.node.upgrade()
+
+    def stop_child(self):
+        """The child, stopped at once; None: it had the node already."""
+        pid = None
+        while pid is None and self.is_alive():
+            pid = child_of(self.parent)
+        if pid is not None:
+            os.kill(pid, signal.SIGSTOP)
+        return pid
+
+
+def test_a_new_process_that_dies_at_any_point(replaceable):
+    """Stopped first, so that it is known whether it had been told that all is its own."""
+    node = replaceable
+    load = Load(node.address, ["/"], connections=4, renew=0.2)
+    failed = 0
+    for i in range(scaled(30, 8)):
+        upgrading = Upgrading(node)
+        pid = None
+        while pid is None and upgrading.is_alive():
+            pid = child_of(upgrading.parent)
+        time.sleep(random.random() * 0.03 * SLOWNESS)
+        os.kill(pid, signal.SIGSTOP)
+        upgrading.join(0.3)
+        if upgrading.is_alive():
+            os.kill(pid, signal.SIGKILL)
+            upgrading.join()
+            assert upgrading.answer.status == 500
+            assert "killed by signal 9" in upgrading.answer.json["detail"]
+            failed += 1
+        else:
+            os.kill(pid, signal.SIGCONT)
+            assert upgrading.answer.status == 200
+        goes_on(node)
+    report = load.stop()
+    assert report.failures == [], report
+    assert failed > 0
+
+
+@pytest.mark.long
+def test_a_new_process_that_hangs(replaceable):
+    node = replaceable
+    load = Load(node.address, ["/"], connections=4, renew=0.2)
+    upgrading = Upgrading(node)
+    assert upgrading.stop_child() is not None
+    upgrading.join(60)
+    assert upgrading.answer.status == 500
+    assert "neither served nor ended" in upgrading.answer.json["detail"]
+    put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
+    fails(node, "neither served nor ended")
+    report = load.stop()
+    assert report.failures == [], report
+
+
+def test_one_upgrade_at_a_time(replaceable):
+    node = replaceable
+    put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
+    upgrading = Upgrading(node)
+    pid = until(lambda: child_of(node.process))
+    answer = node.admin("POST", "/v1/upgrade")
+    assert answer.status == 409 and "already" in answer.json["detail"]
+    node.signal(signal.SIGUSR2)
+    until(lambda: "it is being replaced already" in node.log())
+    goes_on(node)
+    os.kill(pid, signal.SIGKILL)
+    upgrading.join()
+    assert upgrading.answer.status == 500
+    goes_on(node)
+
+
+def test_told_to_end_during_an_upgrade(replaceable):
+    node = replaceable
+    put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
+    upgrading = Upgrading(node)
+    pid = until(lambda: child_of(node.process))
+    assert node.stop() == 0
+    upgrading.join()
+    assert upgrading.answer.status == 500
+    assert not pathlib.Path(f"/proc/{pid}").exists()
+
+
+def test_told_to_end_after_an_upgrade(make_node):
+    """The old process ends what is left; the new one is another matter."""
+    node = make_node()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    kept = node.connect()
+    assert kept.request("GET", "/").status == 200
+    first = node.process
+    assert node.upgrade().status == 200
+    first.send_signal(signal.SIGTERM)
+    assert kept.request("GET", "/").status == 200
+    assert first.wait(10 * SLOWNESS) == 0
+    assert node.get("/").status == 200
+
+
+def test_told_to_end_while_the_process_before_has_work(make_node, make_origin):
+    goes_on = threading.Event()
+
+    def slow(peer, request):
+        goes_on.wait(20)
+        peer.respond(200, b"finished")
+
+    node = make_node()
+    node.upstream("o", make_origin(slow))
+    node.route("r", "o")
+    with node.connect() as busy:
+        busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(lambda: node.status()["exchanges"] == 1)
+        assert node.upgrade().status == 200
+        node.signal(signal.SIGTERM)
+        until(lambda: "draining: at most" in node.log())
+        goes_on.set()
+        assert busy.read().body == b"finished"
+    assert node.stop() == 0
