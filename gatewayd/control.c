@@ -282,7 +282,9 @@ void control_begin_serving(struct control *c)
 {
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_accept(c->workers[i]);
-    if (c->ha != NULL)
+    if (c->ha != NULL && c->inherit.phase == CONTROL_INHERIT_OURS)
+        ha_take_over(c->ha, c->workers, c->worker_count);
+    else if (c->ha != NULL)
         ha_on_ready(c->ha);
     log_info(&c->log, "ready: %u workers", c->worker_count);
     notify_send("READY=1\nSTATUS=ready");
@@ -508,7 +510,7 @@ static void serve(struct control *c)
 {
     make_workers(c);
     start_signals(c);
-    if (c->ha != NULL)
+    if (c->ha != NULL && !control_is_inheriting(c))
         ha_start(c->ha, c->workers, c->worker_count);
     loop_timer_start(&c->care, CARE_MS);
     control_watchdog_start(c);

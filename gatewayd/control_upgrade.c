@@ -388,6 +388,8 @@ static void retire(struct control *c)
     c->upgrade.holding = c->worker_count;
     control_publish_stop(c);
     leave(c);
+    if (c->ha != NULL)
+        ha_leave(c->ha);
     retire_within(c, window);
     control_end_within(c, window);
 }

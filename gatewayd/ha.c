@@ -68,7 +68,7 @@ static void write_weight(struct ha_place *p)
 {
     int weight = ha_weight(p);
 
-    if (weight == p->written)
+    if (weight == p->written || p->ha->has_left)
         return;
     /* What cannot be written is not tried at each turn; gatewayd-watch tries, too. */
     p->written = weight;
@@ -321,6 +321,25 @@ void ha_on_ready(struct ha *ha)
 void ha_on_end(struct ha *ha)
 {
     ha_pulse_stop(ha);
+}
+
+void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_count)
+{
+    ha->workers = workers;
+    ha->worker_count = worker_count;
+    ha_state_start(ha);
+    ha_on_ready(ha);
+    ha_probe_start(ha->probe);
+    loop_timer_start(&ha->tick, TICK_MS);
+}
+
+void ha_leave(struct ha *ha)
+{
+    ha->has_left = true;
+    loop_timer_stop(&ha->tick);
+    ha_pulse_stop(ha);
+    ha_state_stop(ha);
+    ha_probe_leave(ha->probe);
 }
 
 void ha_free(struct ha **at)

@@ -65,6 +65,11 @@ MUST_USE struct ha *ha_new(struct control *control, struct listen_table *listene
 /* Begins to answer probes: every weight is that of a fault until ha_on_ready. */
 void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_count);
 void ha_on_ready(struct ha *ha); /* the first configuration is in force */
+
+/* Both at once, in the place of another process: no weight changes on the way. */
+void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_count);
+/* Another process answers probes and writes weights from now on. */
+void ha_leave(struct ha *ha);
 void ha_free(struct ha **ha);
 
 /* ---- moving --------------------------------------------------------------------------------- */

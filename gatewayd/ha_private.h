@@ -81,6 +81,7 @@ struct ha {
     } hold;
     bool is_ready; /* a configuration is in force */
     bool is_stuck; /* a worker does not turn */
+    bool has_left; /* another process has taken over */
 
     struct {
         int fd; /* inotify; -1: states are looked at each tick */
@@ -116,6 +117,7 @@ MUST_USE bool ha_track_write(const struct ha_place *p, int weight);
 /* ha_probe.c */
 MUST_USE struct ha_probe *ha_probe_new(struct ha *ha, struct problems *ps);
 void ha_probe_start(struct ha_probe *probe);
+void ha_probe_leave(struct ha_probe *probe); /* who is connected is told to connect anew */
 void ha_probe_free(struct ha_probe **probe);
 
 /* ha_drain.c */

@@ -280,6 +280,12 @@ void ha_probe_start(struct ha_probe *probe)
                           probe);
 }
 
+void ha_probe_leave(struct ha_probe *probe)
+{
+    listen_acceptor_stop(&probe->acceptor);
+    probe->http.is_draining = true;
+}
+
 void ha_probe_free(struct ha_probe **at)
 {
     struct ha_probe *probe = *at;

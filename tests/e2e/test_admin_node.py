@@ -48,10 +48,11 @@ def test_draining_and_back(node):
     assert call(node, "POST", "/v1/drain", token="viewer").status == 403
 
 
-def test_upgrade_is_not_there_yet(node):
-    answer = call(node, "POST", "/v1/upgrade")
-    assert answer.status == 501
-    assert answer.header("Content-Type") == "application/problem+json"
+def test_upgrade_says_how_it_ended(node):
+    assert call(node, "POST", "/v1/upgrade", token="operator").status == 403
+    answer = node.upgrade()
+    assert answer.status == 200 and answer.json["outcome"] == "replaced"
+    assert f"process {node.process.pid} (gatewayd " in answer.json["detail"]
 
 
 def test_health_of_targets(node, origin):
