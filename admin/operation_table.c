@@ -323,7 +323,8 @@ const struct operation operation_rows[] = {
       .handle = serve_upgrade,
       .id = "upgrade",
       .tag = "node",
-      .summary = "Replaces the running binary, as SIGUSR2; 500 with the reason if this one goes on.",
+      .summary =
+          "Replaces the running binary, as SIGUSR2; 500 with the reason if this one goes on.",
       .success = "200 Upgrade" },
     { .method = METHOD_POST,
       .path = "/v1/cluster/revocations",
