@@ -374,7 +374,8 @@ static void leave(struct control *c)
 static void retire_within(struct control *c, int64_t window_ms)
 {
     for (unsigned i = 0; i < c->worker_count; i++)
-        worker_retire(c->workers[i], window_ms, on_let_go, control_on_worker_ended, c);
+        worker_retire(c->workers[i], window_ms, window_ms > 0 ? control_spread_ms(c) : 0, on_let_go,
+                      control_on_worker_ended, c);
 }
 
 /* Only ends what is left. */
@@ -389,7 +390,7 @@ static void retire(struct control *c)
     control_publish_stop(c);
     leave(c);
     if (c->ha != NULL)
-        ha_leave(c->ha);
+        ha_retire(c->ha);
     retire_within(c, window);
     control_end_within(c, window);
 }

@@ -68,7 +68,7 @@ static void write_weight(struct ha_place *p)
 {
     int weight = ha_weight(p);
 
-    if (weight == p->written || p->ha->has_left)
+    if (weight == p->written || p->ha->is_retired)
         return;
     /* What cannot be written is not tried at each turn; gatewayd-watch tries, too. */
     p->written = weight;
@@ -333,9 +333,9 @@ void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_
     loop_timer_start(&ha->tick, TICK_MS);
 }
 
-void ha_leave(struct ha *ha)
+void ha_retire(struct ha *ha)
 {
-    ha->has_left = true;
+    ha->is_retired = true;
     loop_timer_stop(&ha->tick);
     ha_pulse_stop(ha);
     ha_state_stop(ha);

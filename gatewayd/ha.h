@@ -69,7 +69,7 @@ void ha_on_ready(struct ha *ha); /* the first configuration is in force */
 /* Both at once, in the place of another process: no weight changes on the way. */
 void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_count);
 /* Another process answers probes and writes weights from now on. */
-void ha_leave(struct ha *ha);
+void ha_retire(struct ha *ha);
 void ha_free(struct ha **ha);
 
 /* ---- moving --------------------------------------------------------------------------------- */

@@ -79,9 +79,9 @@ struct ha {
         struct list calls;
         bool is_missed; /* said that the helper is not there */
     } hold;
-    bool is_ready; /* a configuration is in force */
-    bool is_stuck; /* a worker does not turn */
-    bool has_left; /* another process has taken over */
+    bool is_ready;   /* a configuration is in force */
+    bool is_stuck;   /* a worker does not turn */
+    bool is_retired; /* another process has taken over */
 
     struct {
         int fd; /* inotify; -1: states are looked at each tick */

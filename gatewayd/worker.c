@@ -484,7 +484,7 @@ static void obey(struct worker *w, struct worker_mail *m)
         return;
     case ORDER_RETIRE:
         stop_passed_on(w);
-        quit(w, m->window_ms);
+        quit(w, m->window_ms, m->spread_ms);
         return;
     case ORDER_END:
         if (!w->is_ending)
@@ -614,7 +614,7 @@ void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker
     post(w, m);
 }
 
-void worker_retire(struct worker *w, int64_t window_ms, worker_done_fn *let_go,
+void worker_retire(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *let_go,
                    worker_done_fn *done, void *arg)
 {
     struct worker_mail *m = new_order(w, ORDER_RETIRE, let_go, arg);
@@ -622,6 +622,7 @@ void worker_retire(struct worker *w, int64_t window_ms, worker_done_fn *let_go,
     w->on_quit = done;
     w->on_quit_arg = arg;
     m->window_ms = window_ms;
+    m->spread_ms = spread_ms;
     post(w, m);
 }
 

@@ -83,7 +83,7 @@ void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker
 
 /* Another process accepts from the listeners that were passed on (listen_entry): this worker does
  * so no more, `let_go` says when. And worker_quit. */
-void worker_retire(struct worker *w, int64_t window_ms, worker_done_fn *let_go,
+void worker_retire(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *let_go,
                    worker_done_fn *done, void *arg);
 
 /* Accepts what is queued, then no more, and ends as soon as nothing is left. Workers share their
