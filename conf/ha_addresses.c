@@ -52,8 +52,8 @@ static bool parse_length(struct text digits, sa_family_t family, unsigned *lengt
 {
     uint64_t value;
 
-    if (digits.length > 3 || !text_parse_u64(digits, &value) ||
-        value > (family == AF_INET ? 32 : 128))
+    if (digits.length > 3 || (digits.length > 1 && digits.at[0] == '0') ||
+        !text_parse_u64(digits, &value) || value > (family == AF_INET ? 32 : 128))
         return false;
     *length_out = (unsigned)value;
     return true;

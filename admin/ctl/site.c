@@ -47,6 +47,21 @@ static bool check_ipv6(struct text name, struct text value, const struct checks 
            grammar_say(why, value, "must be an IPv6 address of the node, as \"2001:db8::11\"");
 }
 
+/* The first and the last address of an IPv4 network are nobody's. */
+static bool is_first_or_last(const struct address *a, unsigned bits)
+{
+    uint32_t host = bits < 32 ? UINT32_MAX >> bits : 0;
+    uint32_t own = a->any.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) & host : 1;
+
+    return a->any.sa_family == AF_INET && bits < 31 && (own == 0 || own == host);
+}
+
+/* As all who read the file of addresses take it. */
+static bool is_length(struct text t)
+{
+    return t.length == 1 || (t.length > 1 && t.at[0] != '0');
+}
+
 /* Without a length the address would be alone in its network, which nobody means. */
 static bool check_virtual(struct text name, struct text value, const struct checks *checks,
                           struct builder *why)
@@ -56,8 +71,11 @@ static bool check_virtual(struct text name, struct text value, const struct chec
     struct address a;
 
     if (slash < value.length && is_ip(text_first(value, slash), AF_UNSPEC, &a) &&
-        network_parse(value, &network) && network.bits > 0)
-        return true;
+        network_parse(value, &network) && network.bits > 0 &&
+        is_length(text_skip(value, slash + 1)))
+        return !is_first_or_last(&a, network.bits) ||
+               grammar_say(why, value,
+                           "must be one of a host, not the first or last of its network");
     return grammar_say(why, value,
                        "must be an address with the length of its network, as "
                        "\"10.0.0.100/24\" or \"2001:db8::100/64\"");
@@ -94,7 +112,8 @@ static bool is_word(struct text t, const char *more)
 static bool check_interface(struct text name, struct text value, const struct checks *checks,
                             struct builder *why)
 {
-    return (value.length < IFNAMSIZ && is_word(value, "._-@:")) ||
+    return (value.length < IFNAMSIZ && is_word(value, "._-@") &&
+            !text_equals(value, TEXT_OF(".")) && !text_equals(value, TEXT_OF(".."))) ||
            grammar_say(why, value, "must be the name of a network interface, as \"eth0\"");
 }
 
@@ -110,7 +129,7 @@ static bool check_user(struct text name, struct text value, const struct checks 
 {
     if (text_equals(value, TEXT_OF("root")))
         return grammar_say(why, value, "must be a user without privileges");
-    return (value.length <= 32 && is_word(value, "_-")) ||
+    return (value.length <= 32 && is_word(value, "_-") && value.at[0] != '-') ||
            grammar_say(why, value, "must be the name of a system user");
 }
 

@@ -36,21 +36,24 @@ static void add_globals(const struct site *site, const struct site_node *node, s
                                "    vrrp_rt_priority 50\n"
                                "    vrrp_rlimit_rttime 100000\n"
                                "    vrrp_no_swap\n"));
-    builder_addf(b,
-                 "    # Neighbours that missed the first announcement hear of it again.\n"
-                 "    vrrp_garp_master_delay 1\n"
-                 "    vrrp_garp_master_repeat 2\n"
-                 "    vrrp_garp_master_refresh 1\n"
-                 "    # Two masters that hear each other again: the one that stays says so to all.\n"
-                 "    vrrp_higher_prio_send_advert true\n"
-                 "    vrrp_garp_lower_prio_delay 1\n"
-                 "    vrrp_garp_lower_prio_repeat 2\n"
-                 "    # States in their order, written to %s/NAME.state.\n"
-                 "    vrrp_notify_fifo %s/notify %s\n"
-                 "    vrrp_notify_fifo_script \"%s/ha-notify %s\" %s\n"
-                 "}\n\n",
-                 site->folder.at, site->folder.at, site->user.at, site->programs.at,
-                 site->folder.at, site->user.at);
+    builder_addf(
+        b,
+        "    # Neighbours that missed the first announcement hear of it again.\n"
+        "    vrrp_garp_master_delay 1\n"
+        "    vrrp_garp_master_repeat 2\n"
+        "    vrrp_garp_master_refresh 1\n"
+        "    # Two masters that hear each other again: the one that stays says so to all.\n"
+        "    vrrp_higher_prio_send_advert true\n"
+        "    vrrp_garp_lower_prio_delay 1\n"
+        "    vrrp_garp_lower_prio_repeat 2\n"
+        "    # Adverts count from the other nodes alone.\n"
+        "    vrrp_check_unicast_src\n"
+        "    # States in their order, written to %s/NAME.state.\n"
+        "    vrrp_notify_fifo %s/notify %s\n"
+        "    vrrp_notify_fifo_script \"%s/ha-notify %s\" %s\n"
+        "}\n\n",
+        site->folder.at, site->folder.at, site->user.at, site->programs.at, site->folder.at,
+        site->user.at);
 }
 
 /* The fast signals are the track files; this is for the day when who writes them is dead too. */
@@ -82,6 +85,7 @@ static void add_track_files(const struct site *site, struct builder *b)
     }
 }
 
+/* From beyond a router nobody sends with 255; over IPv6 keepalived itself sends with 64. */
 static void add_peers(const struct site *site, size_t node, bool is_v6, struct builder *b)
 {
     const struct site_node *all = site->nodes.items;
@@ -90,7 +94,8 @@ static void add_peers(const struct site *site, size_t node, bool is_v6, struct b
                  (is_v6 ? all[node].ipv6 : all[node].ipv4).at);
     for (size_t i = 0; i < site->nodes.count; i++) {
         if (i != node)
-            builder_addf(b, "        %s\n", (is_v6 ? all[i].ipv6 : all[i].ipv4).at);
+            builder_addf(b, "        %s%s\n", (is_v6 ? all[i].ipv6 : all[i].ipv4).at,
+                         is_v6 ? "" : " min_ttl 255 max_ttl 255");
     }
     builder_add(b, TEXT_OF("    }\n"));
 }

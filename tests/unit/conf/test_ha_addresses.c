@@ -63,6 +63,9 @@ static void what_is_wrong_is_said_with_what_would_do(void **state)
     refuse("va 10.0.0.1/33 eth0 home\n", 1, "address",
            "The address must be an IP address and the length of its network, as 10.0.0.100/24 or "
            "2001:db8::100/64, got \"10.0.0.1/33\".");
+    refuse("va 10.0.0.1/024 eth0 home\n", 1, "address",
+           "The address must be an IP address and the length of its network, as 10.0.0.100/24 or "
+           "2001:db8::100/64, got \"10.0.0.1/024\".");
     refuse("va 10.0.0.1 eth0 home\n", 1, "address",
            "The address must be an IP address and the length of its network, as 10.0.0.100/24 or "
            "2001:db8::100/64, got \"10.0.0.1\".");
