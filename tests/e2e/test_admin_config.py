@@ -117,13 +117,13 @@ def test_consumers_with_active_keys_are_not_lost(node):
     assert call(node, "PUT", "/v1/config", {**DOCUMENT, "consumers": []}).status == 200
 
 
-def ask_again_and_again(address, stop, slowest):
+def ask_again_and_again(address, stop, times):
     """In a process of its own: reading a large document holds up every thread of this one."""
     while not stop.is_set():
         begin = time.monotonic()
         with Connection(address, 30) as connection:
             assert connection.request("GET", "/livez").status == 200
-        slowest.value = max(slowest.value, time.monotonic() - begin)
+        times.put(time.monotonic() - begin)
         time.sleep(0.005)
 
 
@@ -133,10 +133,12 @@ def test_a_huge_document_does_not_hold_others_up(node):
                 "consumers": [{"name": f"c{i}", "plan": "p", "metadata": {"n": str(i)}}
                               for i in range(count)]}
     fork = multiprocessing.get_context("fork")
-    stop, slowest = fork.Event(), fork.Value("d", 0.0)
+    stop, queue, times = fork.Event(), fork.SimpleQueue(), []
     asker = fork.Process(target=ask_again_and_again,
-                         args=(("127.0.0.1", node.admin_port), stop, slowest))
+                         args=(("127.0.0.1", node.admin_port), stop, queue))
     asker.start()
+    reader = threading.Thread(target=lambda: times.extend(iter(queue.get, None)))
+    reader.start()
     try:
         answer = call(node, "PUT", "/v1/config", document, timeout=120)
         assert answer.status == 200
@@ -148,7 +150,11 @@ def test_a_huge_document_does_not_hold_others_up(node):
     finally:
         stop.set()
         asker.join()
-    assert slowest.value < 0.5 * SLOWNESS, f"somebody else waited {slowest.value:.3f} s"
+        queue.put(None)
+        reader.join()
+    # Once in a while the machine itself holds somebody up.
+    times.sort()
+    assert times[int(len(times) * 0.95)] < 0.2 * SLOWNESS and times[-1] < 2 * SLOWNESS, times[-9:]
 
 
 def test_readers_that_are_slow_or_go_away(node):
@@ -271,7 +277,7 @@ def test_past_the_kept_history(make_node):
 
 def test_unconfirmed_undoes_itself(node):
     node.put("plans", "p", {"limits": [{"name": "l", "rate": 1}]})
-    answer = call(node, "PUT", "/v1/plans/p?confirm=1s", {"limits": [{"name": "l", "rate": 2}]})
+    answer = call(node, "PUT", "/v1/plans/p?confirm=2s", {"limits": [{"name": "l", "rate": 2}]})
     number = revision(answer)
     entry = call(node, "GET", f"/v1/revisions/{number}").json
     assert entry["confirmation"] == "pending" and "confirm_until" in entry
@@ -282,11 +288,11 @@ def test_unconfirmed_undoes_itself(node):
 
 
 def test_confirmed_stays(node):
-    answer = call(node, "PUT", "/v1/config?confirm=1s", DOCUMENT)
+    answer = call(node, "PUT", "/v1/config?confirm=2s", DOCUMENT)
     number = revision(answer)
     assert call(node, "POST", f"/v1/revisions/{number}/confirm").status == 200
     assert call(node, "POST", f"/v1/revisions/{number}/confirm").status == 200
-    time.sleep(1.3)
+    time.sleep(2.3)
     assert call(node, "GET", "/v1/routes/r").status == 200
     assert call(node, "POST", "/v1/revisions/999/confirm").status == 404
     assert call(node, "PUT", "/v1/plans/p?confirm=0s", {}).status == 400

@@ -208,12 +208,12 @@ def test_an_import_given_up_halfway(keyed):
 
 
 def test_unconfirmed_keys_are_revoked_and_what_cannot_be_undone_takes_no_confirm(keyed):
-    made = call(keyed, "POST", "/v1/consumers/acme/keys?confirm=1s", {}).json
+    made = call(keyed, "POST", "/v1/consumers/acme/keys?confirm=2s", {}).json
     assert opens(keyed, made["key"])
     for method, path, body in (("PATCH", f"/v1/keys/{made['id']}", {"scopes": []}),
                                ("POST", f"/v1/keys/{made['id']}/rotate", {}),
                                ("DELETE", f"/v1/keys/{made['id']}", None)):
-        assert call(keyed, method, path + "?confirm=1s", body).status == 400
+        assert call(keyed, method, path + "?confirm=2s", body).status == 400
     until(lambda: not opens(keyed, made["key"]))
 
 

@@ -305,7 +305,7 @@ def test_revisions_and_going_back(applied, node):
 
 
 def test_a_change_undoes_itself_unless_it_is_confirmed(applied, node):
-    done = applied.run("patch", "route", "hello", "respond.body=risky", "--confirm", "1s")
+    done = applied.run("patch", "route", "hello", "respond.body=risky", "--confirm", "3s")
     assert "gatewayctl confirm 2" in done.stderr
     assert node.get("/").body == b"risky"
     until(lambda: node.get("/").body == b"hello\n", timeout=5, what="the way back")
@@ -396,13 +396,12 @@ def test_health_and_targets(applied):
 def test_top(applied, node):
     process = subprocess.Popen([BUILD / "gatewayctl", "top", "-n", "1", "-i", "2s"],
                                env=applied.env, stdout=subprocess.PIPE, text=True)
-    time.sleep(0.3)
-    for _ in range(20):
+    while process.poll() is None:
         assert node.get("/").status == 200
-        time.sleep(0.02)
+        time.sleep(0.1)
     out, _ = process.communicate(timeout=30 * SLOWNESS)
     rows = {row["ROUTE"]: row for row in table(out.split("\n\n")[1])}
-    assert 5 < float(rows["hello"]["REQ/S"]) < 15
+    assert 1 < float(rows["hello"]["REQ/S"]) < 15
     assert rows["orders"]["REQ/S"] == "-"
     assert rows["hello"]["P50"].endswith("s")
 

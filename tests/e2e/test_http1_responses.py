@@ -91,12 +91,14 @@ def test_bytes_nobody_asked_for_poison_nothing(node, make_origin):
             pass
 
     for name, script in (("at-once", handler), ("late", late)):
-        node.upstream(name, make_origin(script))
+        origin = make_origin(script)
+        node.upstream(name, origin)
         node.route(name, name, paths=[f"/{name}"])
         for _ in range(6):
             answer = node.get(f"/{name}")
             assert (answer.status, answer.body) == (200, b"ok")
-            time.sleep(0.1)
+            # What comes behind the next request would be its answer.
+            until(lambda o=origin: not o.open, what="the end of the poisoned connection")
 
 
 def test_every_framing_of_a_response(node, make_origin):
@@ -198,12 +200,12 @@ def test_a_kept_connection_that_the_upstream_closed_costs_no_request(node, make_
 
 def test_timeouts_of_the_upstream(node, make_origin):
     def silent(peer, request):
-        time.sleep(2)
+        time.sleep(20)
         return False
 
     def stalls(peer, request):
         peer.send(OK + b"Content-Length: 10\r\n\r\nabc")
-        time.sleep(2)
+        time.sleep(20)
         return False
 
     node.upstream("silent", make_origin(silent), response_timeout="200ms",

@@ -140,7 +140,7 @@ def test_a_kept_connection_that_was_closed_is_replaced_whatever_the_method(make_
     with node.connect() as c:
         c.send("POST /pay HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1")
         closed.set()
-        time.sleep(0.1)
+        until(lambda: not origin.open, what="the end of the connection")
         node.signal(signal.SIGCONT)
         assert c.read().status == 200
     assert [r.target for r in origin.requests] == ["/warm", "/pay"]

@@ -65,13 +65,15 @@ def test_alive_and_not_ready_while_it_loads(loaded):
         status = caller.call("GET", "/v1/status").json
         assert status["state"] == "starting"
         assert "journal" in status["reason"], status
-        slowest = 0
+        times = []
         while True:
             begin = time.monotonic()
             if caller.call("GET", "/readyz").status == 200:
                 break
-            slowest = max(slowest, time.monotonic() - begin)
-    assert slowest < 0.5 * SLOWNESS
+            times.append(time.monotonic() - begin)
+    times.sort()
+    # Once in a while the machine itself holds somebody up.
+    assert times[int(len(times) * 0.95)] < 0.2 * SLOWNESS and times[-1] < 2 * SLOWNESS, times[-9:]
     assert loaded.get("/", {"X-API-Key": foreign(KEYS - 1)}).status == 200
     assert "reason" not in loaded.status()
 

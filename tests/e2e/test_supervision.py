@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-import time
+import threading
 
 import pytest
 
@@ -102,8 +102,10 @@ def test_an_exchange_is_one_line_of_the_access_log(node, origin):
 
 
 def test_the_access_log_says_who_went_away(node, make_origin):
+    ends = threading.Event()
+
     def slow(peer, request):
-        time.sleep(1)
+        ends.wait(30)
         return False
 
     node.upstream("o", make_origin(slow))
@@ -113,6 +115,7 @@ def test_the_access_log_says_who_went_away(node, make_origin):
         until(lambda: node.metrics()["gatewayd_exchanges"] == 1)
         c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     until(lambda: node.access())
+    ends.set()
     line = node.access()[0]
     assert (line["status"], line["failure"]) == (499, "client-gone")
 
@@ -131,9 +134,11 @@ def test_a_log_can_be_moved_away(node, origin):
 
 def test_while_one_request_ends_others_are_still_served(make_node, make_origin):
     """Workers share the address: none may leave its socket behind while another one drains."""
+    ends = threading.Event()
+
     def slow(peer, request):
         if request.target == "/slow":
-            time.sleep(1.5)
+            ends.wait(30)
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         return True
 
@@ -146,7 +151,8 @@ def test_while_one_request_ends_others_are_still_served(make_node, make_origin):
         node.signal(signal.SIGTERM)
         until(lambda: not node.is_ready())
         for _ in range(30):
-            answer = node.get("/", timeout=2)
+            answer = node.get("/", timeout=5)
             assert (answer.status, answer.header("Connection")) == (200, "close")
+        ends.set()
         assert waiting.read().status == 200
     assert node.wait(5) == 0

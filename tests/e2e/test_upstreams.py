@@ -149,8 +149,8 @@ def test_all_down_is_503_at_once(node):
     node.route("r", "o")
     until(lambda: set(states(node, "o").values()) == {"down"})
     begin = time.monotonic()
-    assert node.get("/").status == 503
-    assert time.monotonic() - begin < 1
+    assert [node.get("/").status for _ in range(10)] == [503] * 10
+    assert time.monotonic() - begin < 5  # not one timeout each
 
 
 def test_health_survives_a_change_of_configuration(node, make_origin):

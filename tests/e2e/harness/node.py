@@ -104,7 +104,9 @@ class Node:
         """The access log, a dict per exchange."""
         if not self.access_path.exists():
             return []
-        return [json.loads(line) for line in self.access_path.read_text().splitlines()]
+        text = self.access_path.read_text()
+        # The last line may be on its way.
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
     # ---- life ----
 

@@ -134,7 +134,7 @@ class Ordeal:
         if answer.status == 204 and answer.header("Gatewayd-Pending") is None:
             for other in self.cluster:
                 until(lambda n=other: admits(n, key) == 401, timeout=told_within,
-                      what=f"{other.name} refusing a revoked key")
+                      what=f"{other.name} refusing a revoked key", is_promise=True)
         return answer
 
     # ---- and after ----

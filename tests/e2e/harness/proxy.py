@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 
+from .ports import free_port
+
 
 class _Pump(threading.Thread):
     """One direction of one connection: each piece leaves `delay()` after it came."""
@@ -48,8 +50,9 @@ class Proxy:
         self._pairs = []
         self._lock = threading.Lock()
         self._refusing = False
-        self._listener = self._listen(0)
-        self.port = self._listener.getsockname()[1]
+        # Not one that the kernel gives to others while nobody listens here (.refusing).
+        self.port = free_port()
+        self._listener = self._listen(self.port)
         self._start_accepting()
 
     @property

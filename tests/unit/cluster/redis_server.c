@@ -14,6 +14,7 @@
 
 #include "conf/base/builder.h"
 #include "conf/base/mem.h"
+#include "tests/unit/cluster/fair_clock.h"
 #include "tests/unit/cluster/folder.h"
 #include "tests/unit/gatewayd/certificates.h"
 #include "tests/unit/gatewayd/cmocka_all.h"
@@ -22,20 +23,37 @@
 
 /* ---- the process ---------------------------------------------------------------------------- */
 
-static int bind_loopback(int port)
+/* Below those that the kernel gives to whoever connects, and beside those of the stories: a port is
+ * still ours when its server is started again. */
+#define PORT_FIRST 32000
+#define PORT_COUNT 768
+
+static bool is_free(int port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET,
                               .sin_port = htons((uint16_t)port),
                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int one = 1;
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    bool is_bound = bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
     close(fd);
-    return ntohs(at.sin_port);
+    return is_bound;
+}
+
+static int find_port(void)
+{
+    static unsigned turn;
+    if (turn == 0)
+        turn = (unsigned)getpid() * 37;
+    for (int i = 0; i < PORT_COUNT; i++) {
+        int port = PORT_FIRST + (int)(turn++ % PORT_COUNT);
+        if (is_free(port))
+            return port;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 /* The line of cluster/redis.acl with a password. */
@@ -133,7 +151,7 @@ static void spawn(struct redis_server_process *s)
 
 void redis_server_start(struct redis_server_process *s, const char *settings, const char *tls)
 {
-    *s = (struct redis_server_process){ .folder = folder_new(), .port = bind_loopback(0) };
+    *s = (struct redis_server_process){ .folder = folder_new(), .port = find_port() };
     write_users(s);
     write_config(s, settings, tls);
     spawn(s);
@@ -142,7 +160,7 @@ void redis_server_start(struct redis_server_process *s, const char *settings, co
 void redis_server_start_sentinel(struct redis_server_process *s, int master_port, int quorum)
 {
     struct builder b;
-    *s = (struct redis_server_process){ .folder = folder_new(), .port = bind_loopback(0) };
+    *s = (struct redis_server_process){ .folder = folder_new(), .port = find_port() };
     s->is_sentinel = true;
     builder_init(&b, 65536);
     builder_addf(&b,
@@ -391,6 +409,7 @@ static void on_done(void *arg, const struct redis_result *result)
     }
     snprintf(a->text, sizeof(a->text), "%.*s", TEXT_ARGS(text));
     a->took_ms = (int64_t)(clock_read_ns() - a->began_ns) / 1000000;
+    a->fair_ms = (int64_t)(fair_clock_ns() - a->began_fair_ns) / 1000000;
 }
 
 void redis_story_call(struct redis_story *s, enum redis_use use, const char *words,
@@ -401,7 +420,8 @@ void redis_story_call(struct redis_story *s, enum redis_use use, const char *wor
     struct text rest = text_of(words);
     while (rest.at != NULL && count < ARRAY_LENGTH(split) && text_cut(&rest, ' ', &split[count]))
         count++;
-    *a = (struct redis_story_answer){ .began_ns = clock_read_ns() };
+    *a = (struct redis_story_answer){ .began_ns = clock_read_ns(),
+                                      .began_fair_ns = fair_clock_ns() };
     struct redis_call call = { split, count, timeout_ms, on_done, a };
     redis_link_call(redis_link_of(s->redis, use), &call);
     assert_false(a->is_there);

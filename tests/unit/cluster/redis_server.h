@@ -79,7 +79,9 @@ struct redis_story_answer {
     char text[256]; /* of the reply or the reason */
     int64_t integer;
     int64_t took_ms;
+    int64_t fair_ms; /* the same by fair_clock.h, for "not longer than" */
     uint64_t began_ns;
+    uint64_t began_fair_ns;
 };
 void redis_story_call(struct redis_story *s, enum redis_use use, const char *words,
                       int64_t timeout_ms, struct redis_story_answer *a);

@@ -99,16 +99,17 @@ static void nobody_waits_longer_than_asked_for(void **state)
     redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[1]);
     redis_story_wait(&s, &a[0]);
     assert_int_equal(a[0].outcome, REDIS_LOST);
-    assert_in_range(a[0].took_ms, 99, 190);
+    assert_true(a[0].took_ms >= 99);
+    assert_in_range(a[0].fair_ms, 0, 190);
     redis_story_wait(&s, &a[1]);
     assert_int_equal(a[1].outcome, REDIS_LOST);
-    assert_in_range(a[1].took_ms, 0, 150);
+    assert_in_range(a[1].fair_ms, 0, 150);
     assert_false(redis_link_is_up(redis_link_of(s.redis, REDIS_LIMITS)));
     for (int i = 0; i < 20; i++) {
         redis_story_call(&s, REDIS_LIMITS, "GET {gatewayd}:h", 100, &a[2]);
         redis_story_wait(&s, &a[2]);
         assert_int_equal(a[2].outcome, REDIS_AWAY);
-        assert_in_range(a[2].took_ms, 0, 20);
+        assert_in_range(a[2].fair_ms, 0, 20);
         redis_story_turn_for(&s, 10);
     }
     /* Idle, the others notice by themselves. */
@@ -201,7 +202,7 @@ static void a_blocked_call_does_not_hold_the_others(void **state)
     redis_story_turn_for(&s, 50);
     redis_story_call(&s, REDIS_CALLS, "GET {gatewayd}:n", 1000, &a);
     redis_story_wait(&s, &a);
-    assert_in_range(a.took_ms, 0, 200);
+    assert_in_range(a.fair_ms, 0, 200);
     redis_story_wait(&s, &blocked);
     assert_int_equal(blocked.outcome, REDIS_ANSWERED);
     redis_story_close(&s);
