@@ -5,6 +5,7 @@
 
 #define CHUNK_SIZE 128
 #define FIRST_ROOM 8
+#define SOME       2 /* chunks that are let go of at once: 0.1 ms */
 
 struct catalog_chunk {
     atomic_uint count; /* catalogs that hold it */
@@ -83,6 +84,26 @@ void catalog_fini(struct catalog *c)
         release_chunk(c->chunks[i]);
     MEM_FREE(&c->chunks);
     catalog_init(c);
+}
+
+size_t catalog_count_sole(const struct catalog *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->chunk_count; i++)
+        count += atomic_load_explicit(&c->chunks[i]->count, memory_order_relaxed) == 1;
+    return count;
+}
+
+bool catalog_fini_some(struct catalog *c)
+{
+    if (c->chunk_count == 0) {
+        catalog_fini(c);
+        return false;
+    }
+    for (int i = 0; i < SOME && c->chunk_count > 0; i++)
+        release_chunk(c->chunks[--c->chunk_count]);
+    return true;
 }
 
 void catalog_copy(const struct catalog *from, struct catalog *copy_out)

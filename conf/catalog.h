@@ -31,6 +31,13 @@ struct catalog {
 void catalog_init(struct catalog *c);
 void catalog_fini(struct catalog *c);
 
+/* Chunks that no other catalog has: what catalog_fini will free. */
+size_t catalog_count_sole(const struct catalog *c);
+
+/* A part of catalog_fini: lets go of some chunks; false when there was none left. Nothing can be
+ * found in it any more. */
+bool catalog_fini_some(struct catalog *c);
+
 /* A copy that shares all chunks. */
 void catalog_copy(const struct catalog *from, struct catalog *copy_out);
 

@@ -9,6 +9,11 @@
 #include "conf/base/mem.h"
 #include "conf/resources_private.h"
 
+#define AT_ONCE 8 /* chunks: a thousand entries */
+
+/* Large sets that nobody refers to any more. */
+static _Atomic(struct resources *) gone_sets;
+
 struct resources *resources_new(void)
 {
     struct resources *rs = mem_new(sizeof(*rs));
@@ -28,6 +33,48 @@ struct resources *resources_ref(struct resources *rs)
     return rs;
 }
 
+static bool is_large(const struct resources *rs)
+{
+    size_t sole = catalog_count_sole(&rs->references);
+
+    for (size_t i = 0; i < RESOURCES_KINDS; i++)
+        sole += catalog_count_sole(&rs->by_name[i]);
+    return sole > AT_ONCE;
+}
+
+static void leave_for_later(struct resources *rs)
+{
+    rs->next = atomic_load_explicit(&gone_sets, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&gone_sets, &rs->next, rs, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+}
+
+static bool free_some(struct resources *rs)
+{
+    for (size_t i = 0; i < RESOURCES_KINDS; i++) {
+        if (catalog_fini_some(&rs->by_name[i]))
+            return true;
+    }
+    return catalog_fini_some(&rs->references);
+}
+
+bool resources_tidy(void)
+{
+    static struct resources *rest;
+
+    if (rest == NULL)
+        rest = atomic_exchange_explicit(&gone_sets, NULL, memory_order_acquire);
+    if (rest == NULL)
+        return false;
+    if (free_some(rest))
+        return true;
+    struct resources *done = rest;
+    rest = done->next;
+    MEM_FREE(&done);
+    return rest != NULL || atomic_load_explicit(&gone_sets, memory_order_relaxed) != NULL;
+}
+
 void resources_unref(struct resources **rs)
 {
     struct resources *gone = *rs;
@@ -35,6 +82,10 @@ void resources_unref(struct resources **rs)
     *rs = NULL;
     if (gone == NULL || atomic_fetch_sub_explicit(&gone->count, 1, memory_order_acq_rel) != 1)
         return;
+    if (is_large(gone)) {
+        leave_for_later(gone);
+        return;
+    }
     for (size_t i = 0; i < RESOURCES_KINDS; i++)
         catalog_fini(&gone->by_name[i]);
     catalog_fini(&gone->references);

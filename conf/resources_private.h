@@ -13,6 +13,7 @@
 
 struct resources {
     atomic_uint count;
+    struct resources *next; /* of those that wait for resources_tidy */
     struct catalog by_name[RESOURCES_KINDS];
     struct catalog references; /* key: the name of an upstream; resource: a route that uses it */
 };

@@ -243,18 +243,19 @@ static void start_signals(struct control *c)
 
 /* ---- care ----------------------------------------------------------------------------------- */
 
-/* A step of what changes of credentials left behind. What workers may still see waits for the next
- * time. */
-static bool tidy_credentials(void *arg)
+/* A step of what changes of resources and credentials left behind. What workers may still see waits
+ * for the next time. */
+static bool tidy_step(void *arg)
 {
     struct control *c = arg;
     struct credentials_counts before;
     struct credentials_counts after;
 
     credentials_count(c->credentials, &before);
+    bool has_more_sets = resources_tidy();
     bool has_more = credentials_tidy(c->credentials);
     credentials_count(c->credentials, &after);
-    return has_more && after.waiting < before.waiting;
+    return has_more_sets || (has_more && after.waiting < before.waiting);
 }
 
 static void on_care(void *arg)
@@ -332,7 +333,7 @@ struct control *control_new(struct node_config *node, const char *file)
     listen_budget_init(&c->budget, control_connections_most(node));
     loop_timer_init(&c->care, c->loop, on_care, c);
     loop_task_init(&c->changed, NULL, NULL);
-    loop_slice_init(&c->tidy, c->loop, tidy_credentials, c);
+    loop_slice_init(&c->tidy, c->loop, tidy_step, c);
     control_publish_init(c);
     control_upgrade_init(c);
     control_inherit_init(c);

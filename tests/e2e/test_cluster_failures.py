@@ -370,7 +370,7 @@ def test_a_node_started_while_redis_is_away_says_so_and_catches_up(place):
         assert b.metrics()["gatewayd_state_staleness_seconds"] >= 2
         assert b.status()["store"]["staleness_seconds"] >= 2
         until(lambda: "this node serves what its journal has" in b.log()[size:], what="a word on it")
-        assert "Redis is away" in b.log()[size:]
+        until(lambda: "Redis is away" in b.log()[size:], what="a line on it")
         assert admits(b, place.key) == 200
         assert b.admin("PUT", "/v1/consumers/never", {}).status == 503
         ordeal.revoke(b)
@@ -417,4 +417,4 @@ def test_fail_over_to_a_replica_that_lags(guarded):
         replica.cli("CONFIG", "SET", "masterauth", ADMIN_PASSWORD)
         servers.wait_for_other_master(before)
         ordeal.written(timeout=20)
-    assert "were put back" in cluster[0].log() + cluster[1].log()
+    until(lambda: "were put back" in cluster[0].log() + cluster[1].log(), what="a line on it")

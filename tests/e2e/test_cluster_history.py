@@ -343,7 +343,7 @@ def test_histories_that_parted_converge(pair, redis):
         assert node.admin("GET", "/v1/consumers/only-b").status == 200
         assert [admits(node, key) for key in keys] == [401, 200, 200]
     assert len(a.status()["store"]["conflicts"]) == 1
-    assert "conflict" in a.log()
+    until(lambda: "conflict" in a.log(), what="a line on it")
 
 
 def test_redis_comes_back_with_as_many_other_entries(make_redis, make_cluster):

@@ -309,4 +309,4 @@ def test_the_first_server_that_will_do_is_used_and_kept(make_redis, make_cluster
         assert key_names <= consumers(node)
     cluster.agree()
     assert int(first.cli("HGET", "{gatewayd}:head", "revision")) == revision
-    assert f"connected to Redis {second.address}" in cluster[0].log()
+    until(lambda: f"connected to Redis {second.address}" in cluster[0].log(), what="a line on it")

@@ -356,6 +356,32 @@ static void differences_print_as_json(void **state)
     resources_unref(&rs);
 }
 
+static unsigned count_of(struct resource *r)
+{
+    return atomic_load(&r->count);
+}
+
+static void a_large_set_is_freed_part_by_part(void **state)
+{
+    struct resources *rs = many(3000);
+    struct resources_cursor c;
+    struct resource *first;
+    unsigned parts = 0;
+
+    while (resources_tidy()) { /* what others left */
+    }
+    resources_cursor_init(&c, rs, RESOURCE_UPSTREAM);
+    first = resource_ref(resources_next(&c));
+    unsigned before = count_of(first);
+    resources_unref(&rs);
+    assert_int_equal(count_of(first), before);
+    while (resources_tidy())
+        parts++;
+    assert_true(parts > 5);
+    assert_int_equal(count_of(first), 1);
+    resource_unref(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +397,7 @@ int main(void)
         cmocka_unit_test(differences_are_just_what_changed),
         cmocka_unit_test(everything_can_be_removed),
         cmocka_unit_test(differences_print_as_json),
+        cmocka_unit_test(a_large_set_is_freed_part_by_part),
     };
 
     return cmocka_run_group_tests_name("conf/resources", tests, NULL, NULL);
