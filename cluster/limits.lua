@@ -294,17 +294,19 @@ end
 
 local function again_after(asking, there)
   local count = worth()
-  if share_of(div(div(there, TOKEN), cost), asking) >= count then
+  local requests = div(div(there, TOKEN), cost)
+  if share_of(requests, asking) >= count then
     return 0
   end
   local wanted = min(count * (2 * asking - 1) * cost, burst)
-  return min(time_to(wanted, there), div(us_for(burst), 3))
+  local us = min(time_to(wanted, there), div(us_for(burst), 3))
+  return requests > 0 and us > SECOND and 0 or us
 end
 
 local function count_asking()
   local count = 0
   local again = is_quota and SECOND or again_after(1, 0)
-  local since = now - max(ASKING_TIME, div(again * 3, 2))
+  local since = now - min(REST_TIME, max(ASKING_TIME, div(again * 3, 2)))
   for _, h in ipairs(holds) do
     if h.asked > since then
       count = count + 1

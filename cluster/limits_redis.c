@@ -13,15 +13,17 @@
 
 REDIS_SCRIPT(limits);
 
-#define TICK_MS      10
-#define WAITING_MOST 8192 /* asks under way; past it they are refused and come again */
-#define SAY_EACH_NS  60000000000
-#define NEED_MOST    1000000000000
-#define WORDS        19 /* two keys and what limits.lua is told */
-#define NUMBER_SIZE  24
-#define HOLDER_SIZE  24
-#define KEY_SIZE     512
-#define ANSWERS      10
+#define TICK_MS       10
+#define WAITING_MOST  8192 /* asks under way; past it they are refused and come again */
+#define LEAVE_LOOK_MS 2
+#define LEAVE_MOST_NS 1000000000LL
+#define SAY_EACH_NS   60000000000
+#define NEED_MOST     1000000000000
+#define WORDS         19 /* two keys and what limits.lua is told */
+#define NUMBER_SIZE   24
+#define HOLDER_SIZE   24
+#define KEY_SIZE      512
+#define ANSWERS       10
 
 static const struct log_scope log_limits = { .subject = LOG_SUBJECT_limit };
 
@@ -45,6 +47,9 @@ struct limits_redis {
     int64_t server_us; /* the server's clock when it last told, and ours (ns) then */
     int64_t server_at;
     uint64_t said_at; /* ns: when an error was last logged */
+    struct loop_timer leave_timer;
+    int64_t leave_until; /* ns */
+    bool has_left;       /* control's */
 };
 
 /* One ask under way. */
@@ -296,6 +301,39 @@ static bool ask_redis(struct limits_port *port, struct text identity, const stru
     return true;
 }
 
+/* ---- leaving ---- */
+
+static void on_left(void *arg)
+{
+    struct limits_redis *lr = arg;
+    lr->has_left = true;
+}
+
+static void on_leave_timer(void *arg)
+{
+    struct limits_redis *lr = arg;
+    if (limiter_leaving(lr->settings.limiter) == 0 || now_ns() >= lr->leave_until)
+        mailbox_post_call(store_thread_control(lr->settings.thread), on_left, lr);
+    else
+        loop_timer_start(&lr->leave_timer, LEAVE_LOOK_MS);
+}
+
+static void on_leave(void *arg)
+{
+    struct limits_redis *lr = arg;
+    lr->leave_until = now_ns() + LEAVE_MOST_NS;
+    on_wanted(lr);
+    on_leave_timer(lr);
+}
+
+void limits_redis_leave(struct limits_redis *lr, struct loop *control)
+{
+    limiter_leave(lr->settings.limiter);
+    mailbox_post_call(store_thread_mailbox(lr->settings.thread), on_leave, lr);
+    while (!lr->has_left)
+        loop_run_once(control, true);
+}
+
 /* ---- making ---- */
 
 static const struct limits_port_type type = { "redis", ask_redis };
@@ -324,6 +362,7 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
     atomic_init(&lr->timeout_ms, settings->timeout_ms);
     mail_init(&lr->wanted, on_wanted, lr);
     loop_timer_init(&lr->tick, lr->loop, on_tick, lr);
+    loop_timer_init(&lr->leave_timer, lr->loop, on_leave_timer, lr);
     name_holder(lr);
     return lr;
 }
@@ -349,6 +388,7 @@ void limits_redis_stop(struct limits_redis *lr)
     MUST(lr->waiting == 0);
     lr->is_stopped = true;
     loop_timer_stop(&lr->tick);
+    loop_timer_stop(&lr->leave_timer);
 }
 
 void limits_redis_free(struct limits_redis **at)

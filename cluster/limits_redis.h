@@ -33,6 +33,11 @@ struct limits_redis *limits_redis_new(const struct limits_redis_settings *settin
 /* From now on the limiter's buckets are these: in a service's prepare. */
 void limits_redis_share(struct limits_redis *lr, struct control *control);
 
+/* At the end of a drain, when no worker is left: gives back what this node holds of buckets, and
+ * waits for that on control's loop, a second at most (and where Redis is silent its timeout). The
+ * store's thread still runs. */
+void limits_redis_leave(struct limits_redis *lr, struct loop *control);
+
 /* After the store's thread has ended and redis_stop has answered what was under way. */
 void limits_redis_stop(struct limits_redis *lr);
 

@@ -85,8 +85,10 @@ void store_shared_stop(struct store_shared *s)
 {
     redis_history_stop(s->history);
     loop_timer_stop(&s->count_nodes);
-    if (s->is_started)
+    if (s->is_started) {
+        limits_redis_leave(s->limits, control_loop(s->control));
         store_thread_stop(s->thread);
+    }
     redis_stop(s->redis);
     limits_redis_stop(s->limits);
 }

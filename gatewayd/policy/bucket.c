@@ -268,16 +268,18 @@ static int64_t time_to(const struct bucket_spec *spec, int64_t count, int64_t to
 }
 
 /* At once if the next share is worth it; else when so many are there for each that asks, of what
- * the others leave too, but several times in the time in which the bucket fills. Of a quota nothing
- * comes in, but something may come back. */
+ * the others leave too, but several times in the time in which the bucket fills; and no token is
+ * kept waiting for a second. Of a quota nothing comes in, but something may come back. */
 static int64_t again_after(const struct bucket_spec *spec, int64_t cost, unsigned asking,
                            int64_t tokens)
 {
     int64_t worth = worth_of(spec, cost);
-    if (share_of(tokens / BUCKET_TOKEN / cost, asking) >= worth)
+    int64_t left = tokens / BUCKET_TOKEN / cost;
+    if (share_of(left, asking) >= worth)
         return 0;
     int64_t wanted = least(worth * (2 * (int64_t)asking - 1) * cost, spec->burst);
-    return least(time_to(spec, wanted, tokens), us_for(spec, spec->burst) / 3);
+    int64_t us = least(time_to(spec, wanted, tokens), us_for(spec, spec->burst) / 3);
+    return left > 0 && us > SECOND ? 0 : us;
 }
 
 /* Those who asked lately: so lately that a busy holder, which asks again after a while, counts. */
@@ -287,7 +289,7 @@ static unsigned count_asking(const struct bucket *b, const struct bucket_ask *as
     int64_t again = SECOND;
     if (ask->spec.kind == LIMIT_RATE)
         again = again_after(&ask->spec, cost_of(ask), 1, 0);
-    int64_t since = now - most(ASKING_TIME, again * 3 / 2);
+    int64_t since = now - least(REST_TIME, most(ASKING_TIME, again * 3 / 2));
     for (size_t i = 0; i < b->count; i++)
         count += b->holds[i].asked > since;
     return count == 0 ? 1 : count;

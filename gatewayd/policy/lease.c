@@ -311,8 +311,28 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
     return tokens > 0 && is_due(l->ends_at - l->life / 10, now, next_out);
 }
 
+/* Of a quota, since it was divided; nothing if its window has ended since. */
+static int64_t spent_divided(const struct lease *l)
+{
+    int64_t start;
+    int64_t count;
+    if (!l->is_returning || spec_of(l)->kind != LIMIT_QUOTA)
+        return 0;
+    limits_local_quota(atomic_load(&l->own), &start, &count);
+    return start == l->divided_start ? most(count - l->divided_count, 0) : 0;
+}
+
+static bool should_leave(const struct lease *l)
+{
+    if (mode_of(l) == LEASE_SHARED)
+        return l->taken > 0 || tokens_of(atomic_load(&l->word)) > 0;
+    return mode_of(l) == LEASE_DIVIDED && spent_divided(l) > 0;
+}
+
 static bool should_ask(struct lease *l, int64_t now, int64_t *next_out)
 {
+    if (l->is_leaving)
+        return should_leave(l);
     switch (mode_of(l)) {
     case LEASE_NEW:
         return atomic_load(&l->need) > 0;
@@ -324,17 +344,6 @@ static bool should_ask(struct lease *l, int64_t now, int64_t *next_out)
         break;
     }
     return false;
-}
-
-/* Of a quota, since it was divided; nothing if its window has ended since. */
-static int64_t spent_divided(const struct lease *l)
-{
-    int64_t start;
-    int64_t count;
-    if (!l->is_returning || spec_of(l)->kind != LIMIT_QUOTA)
-        return 0;
-    limits_local_quota(atomic_load(&l->own), &start, &count);
-    return start == l->divided_start ? most(count - l->divided_count, 0) : 0;
 }
 
 static void fill_ask(struct lease *l, int64_t now, uint64_t seq, struct bucket_ask *out)
@@ -372,6 +381,7 @@ bool lease_look(struct lease *l, struct limits_local_now now, uint64_t seq,
     fill_ask(l, now.ns, seq, ask_out);
     atomic_store(&l->low, -1);
     l->is_asking = true;
+    l->asked_leaving = l->is_leaving;
     l->seq = seq;
     l->sent_at = now.ns;
     return true;
@@ -457,6 +467,8 @@ bool lease_on_answer(struct lease *l, uint64_t seq, const struct limits_answer *
     if (!l->is_asking || seq != l->seq)
         return false;
     l->is_asking = false;
+    if (l->asked_leaving && answer->outcome != LIMITS_REFUSED)
+        l->is_leaving = false;
     if (answer->outcome == LIMITS_ANSWERED) {
         take_answer(l, &answer->bucket, now.ns);
         atomic_fetch_add(&l->answers, 1);
@@ -473,6 +485,14 @@ bool lease_on_answer(struct lease *l, uint64_t seq, const struct limits_answer *
     atomic_store(&l->deny_until, now.ns + DENY_TIME);
     atomic_fetch_add(&l->answers, 1);
     return true;
+}
+
+void lease_leave(struct lease *l)
+{
+    l->is_leaving = true;
+    atomic_store(&l->need, 0);
+    atomic_store(&l->wanted_at, INT64_MIN / 2);
+    l->used_at = INT64_MIN / 2;
 }
 
 static bool is_over(struct lease *l, struct limits_local_now now)

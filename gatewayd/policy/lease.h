@@ -58,7 +58,9 @@ struct lease {
     bool was_seen; /* an answer ever came: it does not start with a burst when divided */
     bool is_returning;
     bool is_scarce;
-    unsigned refusals; /* in a row */
+    bool is_leaving;    /* gives back what it holds */
+    bool asked_leaving; /* the ask under way does */
+    unsigned refusals;  /* in a row */
     int64_t sent_at;
     int64_t asked_at; /* when the last answered ask was sent */
     int64_t seen_tokens;
@@ -122,6 +124,9 @@ bool lease_on_answer(struct lease *l, uint64_t seq, const struct limits_answer *
 
 /* Nothing is known of the bucket and too many wait to hear: begin divided. */
 void lease_divide(struct lease *l, struct limits_local_now now);
+
+/* This process ends: the next look gives back all, and tells what was spent. No worker is left. */
+void lease_leave(struct lease *l);
 
 /* Ends it if nobody has used it for a while and nothing is held or owed. */
 bool lease_try_end(struct lease *l, struct limits_local_now now);

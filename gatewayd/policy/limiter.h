@@ -164,6 +164,11 @@ void limiter_count(const struct limiter *l, struct limiter_counts *out);
 /* Ends full buckets, gives memory back, grows the table: bounded work, each 100 ms or so. */
 void limiter_tidy(struct limiter *l, struct limiter_now now);
 
+/* This process ends, no worker is left: what is held of buckets behind the port goes back, as far
+ * as the port still answers. limiter_leaving() (any thread): of how many it has not yet. */
+void limiter_leave(struct limiter *l);
+size_t limiter_leaving(const struct limiter *l);
+
 /* Quota counters, for the store to keep: calls `save` with those that changed since they were last
  * saved (or all, without forgetting which those are). Both texts (at most 512 bytes; printable
  * ASCII) are borrowed for the call; of an identity only the newest value counts. Looks at about

@@ -36,6 +36,8 @@ struct limiter_lease {
     struct list node;         /* in the wheel; the owner's */
     bool is_crowd;            /* of a limit's strangers: never ended */
     bool is_stranger;         /* its subject is one that peers choose */
+    _Atomic bool must_leave;  /* control's word to the owner */
+    bool is_leaving;          /* counted in leaving */
     bool is_new_asking;       /* its ask under way is counted in new_asking */
     size_t length;
     char identity[];
@@ -49,6 +51,7 @@ struct limiter_leases {
     _Atomic uint64_t shared;
     _Atomic uint64_t divided;
     _Atomic uint64_t asks[LIMITS_OUTCOMES];
+    _Atomic size_t leaving; /* leases that have not given back yet */
     /* The port's thread's. */
     struct turns_queue queue;
     struct limiter_lease *strangers; /* of those that were wanted, to be looked at yet */
@@ -418,14 +421,32 @@ static void put_off(struct limiter_lease *ll, struct limits_local_now now)
         schedule(ll, now.ns, now.ns + (ll->is_stranger ? LATER_STRANGERS : LATER_NS));
 }
 
+static void begin_to_leave(struct limiter_lease *ll)
+{
+    if (!atomic_exchange(&ll->must_leave, false))
+        return;
+    ll->is_leaving = true;
+    lease_leave(&ll->lease);
+}
+
+static void end_to_leave(struct limiter_lease *ll)
+{
+    if (ll->is_leaving)
+        atomic_fetch_sub(&ll->limiter->leases->leaving, 1);
+    ll->is_leaving = false;
+}
+
 static void look(struct limiter_lease *ll)
 {
     struct limiter_leases *ls = ll->limiter->leases;
     struct limits_local_now now = limiter_read_now(ll->limiter);
     struct bucket_ask ask;
     int64_t next;
-    if (atomic_load(&ll->lease.mode) == LEASE_ENDED)
+    begin_to_leave(ll);
+    if (atomic_load(&ll->lease.mode) == LEASE_ENDED) {
+        end_to_leave(ll);
         return;
+    }
     if (!may_ask(ll, now.ns)) {
         put_off(ll, now);
         return;
@@ -438,7 +459,10 @@ static void look(struct limiter_lease *ll)
             return;
         }
     }
-    if (!ll->lease.is_asking && !try_end(ll, now))
+    if (ll->lease.is_asking)
+        return;
+    end_to_leave(ll);
+    if (!try_end(ll, now))
         schedule(ll, now.ns, next);
 }
 
@@ -482,6 +506,34 @@ void limiter_on_wanted(struct limiter *l)
         ls->strangers = look_at_wanted(ls->strangers);
     }
     l->sharing.post_wanted(l->sharing.wanted_arg); /* the rest, after what else there is to do */
+}
+
+static void leave(struct limiter *l, struct tally *tally)
+{
+    struct lease *lease = atomic_load(&tally->lease);
+    if (lease == NULL)
+        return;
+    struct limiter_lease *ll = CONTAINER_OF(lease, struct limiter_lease, lease);
+    atomic_fetch_add(&l->leases->leaving, 1);
+    atomic_store(&ll->must_leave, true);
+    limiter_lease_want(ll);
+}
+
+void limiter_leave(struct limiter *l)
+{
+    struct tally *tally;
+    uint32_t position = 0;
+    while ((tally = tallies_next(l->tallies, &position)) != NULL)
+        leave(l, tally);
+    for (uint32_t i = 0; i < l->families_size; i++) {
+        if (l->families[i] != NULL)
+            leave(l, &l->families[i]->crowd);
+    }
+}
+
+size_t limiter_leaving(const struct limiter *l)
+{
+    return atomic_load(&l->leases->leaving);
 }
 
 bool limiter_has_later(const struct limiter *l)

@@ -104,6 +104,16 @@ def test_all_on_one_then_all_on_the_other(limited):
     assert admitted.used(200, 200) >= 0.97
 
 
+def test_a_restart_costs_nothing_of_the_burst(limited):
+    """What a node holds when it ends goes back."""
+    cluster = limited(limit(rate=1, per="1h", burst=96))
+    for _ in range(3):
+        assert cluster[0].get("/").status == 200
+        cluster[0].restart()
+    answers = [cluster[1].get("/").status for _ in range(95)]
+    assert answers == [200] * 93 + [429] * 2
+
+
 def test_bursts_after_quiet_times(limited):
     """After each quiet time what has come in is there for whichever node is asked."""
     cluster = limited(limit(rate=50, per="1s", burst=100))

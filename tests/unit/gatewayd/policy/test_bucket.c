@@ -92,6 +92,13 @@ static void the_next_ask_is_put_off_until_it_is_worth_it(void **state)
     assert_int_equal(answer.ask_again, 0);
     assert_true(ask(ask_of(0, 484, 0, 1), 0));
     assert_int_equal(answer.asking, 1); /* who wants nothing does not count */
+    spec.per = 3600000;
+    assert_true(ask(ask_of(1, 0, 0, 1), 0));
+    assert_int_equal(answer.asking, 2);
+    rest.seq = ++seqs[1];
+    assert_true(ask(rest, 0));
+    assert_true(ask(ask_of(0, 0, 0, 1), 1));
+    assert_int_equal(answer.asking, 1);
 }
 
 /* Tokens of no use to a request are not handed out, and all of them go to one if they must. */

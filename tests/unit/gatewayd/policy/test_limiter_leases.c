@@ -524,6 +524,31 @@ static void threads_together_admit_no_more(void **state)
     limiter_set_unref(&shared_set);
 }
 
+/* What is held goes back at the end, and what was spent is told; nothing is owed after that. */
+static void leaving_gives_back_what_is_held(void **state)
+{
+    struct limiter_set *set = set_of("r", 100, 100, 2);
+    struct waiter x[] = { waiter_of(set, "a", 0), waiter_of(set, "b", 1) };
+    for (size_t i = 0; i < 2; i++) {
+        begin(&x[i]);
+        settle();
+        assert_int_equal(x[i].verdict, LIMITER_ALLOWED);
+    }
+    limiter_leave(l);
+    assert_true(limiter_leaving(l) >= 4);
+    settle();
+    assert_int_equal(limiter_leaving(l), 0);
+    for (size_t i = 0; i < fake.count; i++) {
+        assert_int_equal(fake.buckets[i].holds[0].held, 0);
+        assert_int_equal(fake.buckets[i].tokens / BUCKET_TOKEN % 100, 99); /* of 100 or 1000 */
+    }
+    fake.is_away = true;
+    limiter_leave(l);
+    settle();
+    assert_int_equal(limiter_leaving(l), 0);
+    limiter_set_unref(&set);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
@@ -535,6 +560,7 @@ int main(void)
         TEST(away_the_limit_is_divided),
         TEST(too_many_new_ones_begin_divided),
         TEST(idle_leases_end_and_come_again),
+        TEST(leaving_gives_back_what_is_held),
         TEST(threads_together_admit_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
