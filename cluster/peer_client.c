@@ -35,12 +35,15 @@ struct peer_client {
     struct list calls;
 };
 
-/* Where connections are kept to; few, and as long as the client. */
+/* Where connections are kept to: as long as there is one, or a call that may want one. */
 struct peer_place {
     struct list node;
+    struct peer_client *client;
     char *address; /* as advertised */
     char *host;
     bool is_tls;
+    unsigned calls;
+    unsigned connections;
 };
 
 struct peer_call {
@@ -141,17 +144,43 @@ void peer_client_free(struct peer_client **at)
     }
     up_pool_free(&c->ups);
     loop_run_once(c->loop, false); /* what was buried */
-    LIST_EACH_SAFE (node, following, &c->places) {
-        struct peer_place *place = LIST_ITEM(node, struct peer_place, node);
-        MEM_FREE(&place->address);
-        MEM_FREE(&place->host);
-        MEM_FREE(&place);
-    }
+    MUST(list_is_empty(&c->places));
     tls_client_unref(&c->tls);
     MEM_FREE(&c->node);
     buffer_pool_fini(&c->buffers);
     explicit_bzero(&c->key, sizeof(c->key));
     MEM_FREE(at);
+}
+
+/* ---- places ---- */
+
+static void free_place(void *arg)
+{
+    struct peer_place *place = arg;
+    MEM_FREE(&place->address);
+    MEM_FREE(&place->host);
+    MEM_FREE(&place);
+}
+
+static void leave(struct peer_place *place)
+{
+    if (place->calls > 0 || place->connections > 0)
+        return;
+    list_remove(&place->node);
+    loop_bury(place->client->loop, place, free_place);
+}
+
+static void on_opened(void *key)
+{
+    struct peer_place *place = key;
+    place->connections++;
+}
+
+static void on_closed(void *key)
+{
+    struct peer_place *place = key;
+    place->connections--;
+    leave(place);
 }
 
 static struct peer_place *get_place(struct peer_client *c, const struct peer_request *r,
@@ -163,6 +192,7 @@ static struct peer_place *get_place(struct peer_client *c, const struct peer_req
             return place;
     }
     struct peer_place *place = mem_new(sizeof(*place));
+    place->client = c;
     place->address = mem_copy_text(r->address.at, r->address.length);
     place->host = mem_copy_text(host.at, host.length);
     place->is_tls = r->is_tls;
@@ -195,6 +225,10 @@ void peer_call_stop(struct peer_call **at)
         call->up->type->release(call->up);
     call->up = NULL;
     list_remove(&call->node);
+    if (call->place != NULL) {
+        call->place->calls--;
+        leave(call->place);
+    }
     loop_bury(call->client->loop, call, free_call);
 }
 
@@ -237,6 +271,8 @@ static void connect_next(struct peer_call *call)
         .idle_timeout_ms = 60000,
         .keep_idle = KEEP_IDLE,
         .keep_timeout_ms = KEEP_MS,
+        .on_opened = on_opened,
+        .on_closed = on_closed,
     };
     call->sent = 0;
     call->head = (struct response_head){ 0 };
@@ -386,21 +422,6 @@ static void fill_head(struct peer_call *call, const struct peer_request *r)
         add_field(call, "Content-Type", TEXT_OF("application/json"));
 }
 
-static void find_address(struct peer_call *call, const struct peer_request *r,
-                         const struct host_port *parts)
-{
-    if (!parts->is_unix) {
-        call->query =
-            resolve_query_start(call->client->resolve, parts->host, parts->port, on_resolved, call);
-    } else if (address_parse(r->address, &call->addresses[0])) {
-        call->address_count = 1;
-        begin(call);
-    } else {
-        call->known = "its address cannot be read";
-        loop_defer(call->client->loop, &call->task);
-    }
-}
-
 struct peer_call *peer_client_call(struct peer_client *c, const struct peer_request *r,
                                    peer_answered_fn *answered, void *arg)
 {
@@ -416,13 +437,15 @@ struct peer_call *peer_client_call(struct peer_client *c, const struct peer_requ
     loop_task_init(&call->task, on_known, call);
     list_add_last(&c->calls, &call->node);
     loop_timer_start(&call->deadline, (uint64_t)r->timeout_ms);
-    if (!address_split(r->address, &parts)) {
-        call->known = "its address cannot be read";
+    /* Whoever can write to Redis says what it is: no reason to open a socket of this host. */
+    if (!address_split(r->address, &parts) || parts.is_unix) {
+        call->known = "its address is no host and port";
         loop_defer(c->loop, &call->task);
         return call;
     }
     call->place = get_place(c, r, parts.host);
+    call->place->calls++;
     fill_head(call, r);
-    find_address(call, r, &parts);
+    call->query = resolve_query_start(c->resolve, parts.host, parts.port, on_resolved, call);
     return call;
 }

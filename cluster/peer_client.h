@@ -43,7 +43,7 @@ typedef void peer_answered_fn(void *arg, const struct peer_answer *answer);
 /* Borrowed for the call. */
 struct peer_request {
     struct text to;      /* the node's name */
-    struct text address; /* "host:port" or "unix:/path", as it advertises */
+    struct text address; /* "host:port", as it advertises; anything else is not asked */
     bool is_tls;
     enum method method;
     struct text path;

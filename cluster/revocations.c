@@ -9,6 +9,7 @@
 
 #include "cluster/members.h"
 #include "cluster/peer_client.h"
+#include "conf/base/map.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
 
@@ -16,21 +17,27 @@
 #define CALL_MS     2000
 #define COMMIT_MOST 256
 #define NAMES_MOST  64
-#define LEFT_MOST   STORE_REVOKE_MOST
+#define TOLD_MOST   20000 /* that wait for one node; it has the others from the history later */
 #define RECENT_MOST 256
 #define RECENT_MS   8000 /* in which a node that was cut off before them is unseen for certain */
 
 static const struct log_scope log_revocations = { .subject = LOG_SUBJECT_store };
+
+/* One that a node has not confirmed. */
+struct untold {
+    struct list node;
+    struct store_revocation item;
+};
 
 /* What one node has not confirmed. */
 struct outbox {
     struct list node;
     struct revocations *revocations;
     char *name;
-    struct store_revocation *items;
-    size_t count;
-    size_t size;
-    size_t sent; /* of those, in the call under way */
+    struct list items; /* untold, in the order in which they are told */
+    struct map by_digest;
+    size_t sent;  /* of those, in the call under way */
+    bool is_over; /* there was no room for some: it is pending until the history says all of it */
     struct peer_call *call;
 };
 
@@ -92,37 +99,62 @@ static struct outbox *get_outbox(struct revocations *r, struct text name)
     o = mem_new(sizeof(*o));
     o->revocations = r;
     o->name = mem_copy_text(name.at, name.length);
+    list_init(&o->items);
+    map_init(&o->by_digest);
     list_add_last(&r->outboxes, &o->node);
     return o;
+}
+
+static struct text name_of(const struct digest *digest)
+{
+    return text_from((const char *)digest->bytes, DIGEST_SIZE);
+}
+
+static size_t count_of(const struct outbox *o)
+{
+    return o->by_digest.count;
+}
+
+static void drop_first(struct outbox *o)
+{
+    struct untold *u = LIST_ITEM(o->items.next, struct untold, node);
+    map_remove(&o->by_digest, name_of(&u->item.digest));
+    list_remove(&u->node);
+    MEM_FREE(&u);
 }
 
 static void free_outbox(struct outbox *o)
 {
     peer_call_stop(&o->call);
     list_remove(&o->node);
-    MEM_FREE(&o->items);
+    while (!list_is_empty(&o->items))
+        drop_first(o);
+    map_fini(&o->by_digest);
     MEM_FREE(&o->name);
     MEM_FREE(&o);
 }
 
 static bool holds(const struct outbox *o, const struct digest *digest)
 {
-    for (size_t i = 0; i < o->count; i++) {
-        if (digest_equals(&o->items[i].digest, digest))
-            return true;
-    }
-    return false;
+    return map_find(&o->by_digest, name_of(digest)) != NULL;
 }
 
 static void put(struct outbox *o, const struct store_revocation *item)
 {
     if (holds(o, &item->digest))
         return;
-    if (o->count == o->size) {
-        o->size = o->size == 0 ? 8 : 2 * o->size;
-        o->items = mem_resize(o->items, o->size * sizeof(*o->items));
+    if (count_of(o) == TOLD_MOST) {
+        if (!o->is_over)
+            log_warn(&log_revocations,
+                     "%d revocations wait for node %s: it is told of further ones by the history",
+                     TOLD_MOST, o->name);
+        o->is_over = true;
+        return;
     }
-    o->items[o->count++] = *item;
+    struct untold *u = mem_new(sizeof(*u));
+    u->item = *item;
+    list_add_last(&o->items, &u->node);
+    map_set(&o->by_digest, name_of(&u->item.digest), u);
 }
 
 static void deliver(struct outbox *o);
@@ -147,7 +179,7 @@ static size_t list_pending(const struct revocations *r, const struct digest *dig
     size_t count = 0;
     LIST_EACH (node, &r->outboxes) {
         const struct outbox *o = LIST_ITEM(node, struct outbox, node);
-        if (count < NAMES_MOST && holds(o, digest))
+        if (count < NAMES_MOST && (o->is_over || holds(o, digest)))
             names[count++] = text_of(o->name);
     }
     return count;
@@ -249,13 +281,27 @@ static void on_answered(void *arg, const struct peer_answer *a)
     o->call = NULL;
     if (a->status != 204) {
         log_warn(&log_revocations, "node %s has not confirmed %zu revocations: %.*s (status %u)",
-                 o->name, o->count, TEXT_ARGS(a->reason), a->status);
+                 o->name, count_of(o), TEXT_ARGS(a->reason), a->status);
         return;
     }
-    o->count -= o->sent;
-    memmove(o->items, o->items + o->sent, o->count * sizeof(*o->items));
+    for (size_t i = 0; i < o->sent; i++)
+        drop_first(o);
     look_at_orders(r);
     deliver(o);
+}
+
+static size_t print_first(const struct outbox *o, struct builder *b)
+{
+    size_t count = 0;
+    struct store_revocation *items = mem_new_array(REVOCATIONS_BODY_MOST, sizeof(*items));
+    LIST_EACH (node, &o->items) {
+        if (count == REVOCATIONS_BODY_MOST)
+            break;
+        items[count++] = LIST_ITEM(node, struct untold, node)->item;
+    }
+    revocations_print(items, count, b);
+    MEM_FREE(&items);
+    return count;
 }
 
 /* One request at a time: what comes meanwhile goes with the next. */
@@ -263,13 +309,12 @@ static void deliver(struct outbox *o)
 {
     struct revocations *r = o->revocations;
     struct members_view view;
-    if (o->count == 0 || o->call != NULL || r->peers == NULL || r->is_stopping ||
+    if (count_of(o) == 0 || o->call != NULL || r->peers == NULL || r->is_stopping ||
         !members_find(r->members, text_of(o->name), &view))
         return;
     struct builder b;
     builder_init(&b, SIZE_MAX);
-    o->sent = o->count < REVOCATIONS_BODY_MOST ? o->count : REVOCATIONS_BODY_MOST;
-    revocations_print(o->items, o->sent, &b);
+    o->sent = print_first(o, &b);
     struct peer_request request = {
         .to = view.member.name,
         .address = view.member.address,
@@ -322,7 +367,7 @@ static void clear_outboxes(struct revocations *r)
 {
     LIST_EACH_SAFE (node, following, &r->outboxes) {
         struct outbox *o = LIST_ITEM(node, struct outbox, node);
-        if (o->count == 0 || !is_unseen(r, text_of(o->name)))
+        if (count_of(o) == 0 || !is_unseen(r, text_of(o->name)))
             free_outbox(o);
     }
     look_at_orders(r);
@@ -337,9 +382,9 @@ static void deliver_all(struct revocations *r)
 /* After a start nobody knows who has confirmed what. */
 static void tell_what_was_left(struct revocations *r)
 {
-    struct store_revocation *items = mem_new_array(LEFT_MOST, sizeof(*items));
-    size_t count = store_list_unshared(store_get(), items, LEFT_MOST);
-    for (size_t i = 0; i < count && i < LEFT_MOST; i++)
+    struct store_revocation *items = mem_new_array(TOLD_MOST + 1, sizeof(*items));
+    size_t count = store_list_unshared(store_get(), items, TOLD_MOST + 1);
+    for (size_t i = 0; i < count; i++)
         put_to_all(r, &items[i]);
     r->has_begun = true;
     MEM_FREE(&items);
@@ -392,7 +437,7 @@ static void on_look(void *arg)
         tell_what_was_left(r);
     deliver_all(r);
     if (!is_away)
-        share(r, items, count < COMMIT_MOST ? count : COMMIT_MOST);
+        share(r, items, count);
 }
 
 size_t revocations_waiting(const struct revocations *r)

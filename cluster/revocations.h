@@ -20,7 +20,7 @@ struct peer_client;
 struct revocations;
 
 #define REVOCATIONS_PATH      "/v1/cluster/revocations"
-#define REVOCATIONS_BODY_MOST 1000 /* in one request */
+#define REVOCATIONS_BODY_MOST STORE_REVOKE_MOST /* in one request */
 
 /* `peers` NULL: nobody can be told directly. `node`: our name, borrowed. */
 struct revocations *revocations_new(struct loop *loop, struct members *members,

@@ -196,7 +196,7 @@ void store_confirm(struct store *s, struct store_confirm *confirm);
 
 /* ---- revocations that do not wait ------------------------------------------------------------ */
 
-#define STORE_REVOKE_MOST 10000
+#define STORE_REVOKE_MOST 1000 /* in one message between nodes, one note of the journal */
 
 /* Of a key that is known here or not; what is not known is 0. */
 struct store_revocation {
@@ -219,8 +219,8 @@ struct store_revoke {
 };
 void store_revoke(struct store *s, struct store_revoke *revoke);
 
-/* The first of those that no entry of the history says yet, at most `size`; returns how many there
- * are. */
+/* The first of those that no entry of the history says yet, at most `size`; returns how many these
+ * are. `size` 0: how many there are in all. */
 size_t store_list_unshared(struct store *s, struct store_revocation *items, size_t size);
 
 /* ---- history --------------------------------------------------------------------------------- */

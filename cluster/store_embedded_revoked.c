@@ -79,7 +79,9 @@ size_t store_embedded_revoked_list(struct store *s, struct store_revocation *ite
             drop(e, u);
             continue;
         }
-        if (count < size)
+        if (count == size && size > 0)
+            break;
+        if (size > 0)
             items[count] = (struct store_revocation){ .id = key.id,
                                                       .digest = key.digest,
                                                       .created_at = key.created_at,
@@ -175,6 +177,10 @@ void store_embedded_revoked_load(struct store_embedded *e, const struct credenti
 }
 
 /* ---- a commit of them ---- */
+
+/* They are one note, whatever they are: ids, digests and times have one size. */
+#define REVOKED_BYTES ((size_t)128)
+_Static_assert(STORE_REVOKE_MOST * REVOKED_BYTES <= STORE_EMBEDDED_PART_BYTES, "one note");
 
 /* True: it is revoked, and the journal says so. */
 static bool is_known(const struct store_embedded *e, const struct store_revocation *r)

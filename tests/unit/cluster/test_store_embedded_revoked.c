@@ -267,6 +267,37 @@ static void a_state_that_comes_at_the_end_is_dropped(void **state)
     add_key(s, 7, KEY_ACTIVE);
 }
 
+/* Ten messages of other nodes, each one note: all of it stays, and is listed once. */
+static void ten_thousand_at_most_at_a_time(void **state)
+{
+    struct store_story *s = *state;
+    struct store_revocation *items = mem_new_array(10 * STORE_REVOKE_MOST, sizeof(*items));
+    for (uint64_t i = 0; i < 10; i++) {
+        for (uint64_t j = 0; j < STORE_REVOKE_MOST; j++) {
+            uint64_t id = 100 + i * STORE_REVOKE_MOST + j;
+            items[j] = (struct store_revocation){ .id = id, .digest = store_story_digest(id) };
+        }
+        struct store_revoke revoke = {
+            .items = items, .count = STORE_REVOKE_MOST, .done = store_story_done, .arg = s
+        };
+        unsigned before = s->answers;
+        store_revoke(s->store, &revoke);
+        store_story_wait(s, before + 1);
+        assert_int_equal(s->result.outcome, STORE_DONE);
+    }
+    for (int i = 0; i < 2; i++) {
+        size_t most = 10 * STORE_REVOKE_MOST;
+        assert_int_equal(store_list_unshared(s->store, NULL, 0), most);
+        assert_int_equal(store_list_unshared(s->store, items, most), most);
+        assert_int_equal(items[0].id, 100);
+        assert_int_equal(items[most - 1].id, 100 + most - 1);
+        assert_int_equal(store_list_unshared(s->store, items, 5), 5);
+        assert_int_equal(state_of(s, 100 + most - 1), KEY_REVOKED);
+        store_story_reopen(s);
+    }
+    MEM_FREE(&items);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_story, end_story)
 
 int main(void)
@@ -276,6 +307,7 @@ int main(void)
         TEST(it_outlives_a_restart),
         TEST(it_outlives_compaction),
         TEST(the_history_is_told_once),
+        TEST(ten_thousand_at_most_at_a_time),
         TEST(a_key_that_is_not_known_yet_cannot_come_any_more),
         TEST(commits_go_on_beside_it),
         TEST(a_state_that_does_not_know_of_it_does_not_bring_it_back),
