@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cell keeps 32 bits of the digest beside the number. The top bits of the same 32 say where
- * probing begins, so that a cell can be moved to a larger array without a look at its record. For
- * a million keys 12 bits are left to tell neighbours apart; then the digests are compared.
+ * A cell keeps 32 bits of a keyed hash of the digest beside the number. The top bits of the same 32
+ * say where probing begins, so that a cell can be moved to a larger array without a look at its
+ * record. For a million keys 12 bits are left to tell neighbours apart; then the digests are
+ * compared. Keyed, because who imports keys by their digests may choose as many as he likes that
+ * begin alike: all of them would stand in one row.
  */
 #include "gatewayd/policy/digest_table.h"
 
@@ -71,6 +73,7 @@ void digest_table_init(struct digest_table *t, digest_table_is_fn *is, const voi
                        struct turns_queue *queue)
 {
     *t = (struct digest_table){ .is = is, .arg = arg, .queue = queue };
+    digest_random(t->seeds, sizeof(t->seeds));
     set_view(t, cells_new(SHIFT_FIRST), NULL);
 }
 
@@ -82,11 +85,20 @@ void digest_table_fini(struct digest_table *t)
     MEM_FREE(&view);
 }
 
-static uint32_t piece_of(const struct digest *digest)
+static uint64_t mix(uint64_t a, uint64_t b)
 {
-    uint32_t piece;
-    memcpy(&piece, digest->bytes, sizeof(piece));
-    return piece;
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint32_t piece_of(const struct digest_table *t, const struct digest *digest)
+{
+    uint64_t words[4];
+    _Static_assert(sizeof(words) == DIGEST_SIZE, "all of it counts");
+    memcpy(words, digest->bytes, sizeof(words));
+    uint64_t hash = mix(words[0] ^ t->seeds[0], words[1] ^ t->seeds[1]) ^
+                    mix(words[2] ^ t->seeds[2], words[3] ^ t->seeds[3]);
+    return (uint32_t)(hash >> 32);
 }
 
 static size_t home_of(const struct digest_cells *cells, uint32_t piece)
@@ -99,7 +111,7 @@ static const _Atomic uint64_t *find_cell(const struct digest_table *t,
                                          const struct digest_cells *cells,
                                          const struct digest *digest, uint32_t *number_out)
 {
-    uint32_t piece = piece_of(digest);
+    uint32_t piece = piece_of(t, digest);
     size_t mask = size_of(cells) - 1;
     for (size_t i = home_of(cells, piece);; i = (i + 1) & mask) {
         uint64_t cell = atomic_load(&cells->at[i]);
@@ -169,7 +181,7 @@ void digest_table_add(struct digest_table *t, const struct digest *digest, uint3
 {
     move_some(t, MOVES);
     make_room(t);
-    put_cell(get_view(t)->current, (uint64_t)piece_of(digest) << 32 | (number + NUMBER_BASE));
+    put_cell(get_view(t)->current, (uint64_t)piece_of(t, digest) << 32 | (number + NUMBER_BASE));
     t->count++;
 }
 

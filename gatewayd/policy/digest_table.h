@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * digest_table.h - from a digest to a number: open addressing over 64-bit cells, each a piece of
- * the digest and the number.
+ * digest_table.h - from a digest to a number: open addressing over 64-bit cells, each a keyed
+ * hash of the digest and the number.
  *
  * One thread writes; any number look up without locks, within a turn (turns.h). Growing makes a
  * second array and moves a few cells with each change: a reader looks in the new one, then in the
@@ -28,6 +28,7 @@ struct digest_table {
     digest_table_is_fn *is;
     const void *arg;
     struct turns_queue *queue;
+    uint64_t seeds[4]; /* never change */
     _Atomic(struct digest_view *) view;
     size_t moved; /* cells of the previous array that have been moved */
     size_t count;
