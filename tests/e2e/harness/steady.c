@@ -6,9 +6,10 @@
  *   steady serve ADDRESS PORT         answers 200; a path of /wait/N after N milliseconds
  *
  * A flow of new connections begins one every so often, whatever becomes of the others; a kept one
- * asks again and again on the same, and makes another when that is closed. Until SIGTERM; then a
- * line of JSON for each flow: what was answered, what failed when and how, and the longest time
- * between two answers. Times are of CLOCK_MONOTONIC, in seconds.
+ * asks again and again on the same, and makes another when that is closed; one that is not made in
+ * 200 ms is given up for another: nothing was asked on it, so that is no failure, but waiting.
+ * Until SIGTERM; then a line of JSON for each flow: what was answered, what failed when and how,
+ * and the longest time between two answers. Times are of CLOCK_MONOTONIC, in seconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -55,7 +56,8 @@ struct connection {
     enum state state;
     int fd;
     struct flow *flow;
-    double begun; /* of the request, or of the connecting */
+    double begun; /* of the request, or of the connecting for it */
+    double tried; /* of this connecting */
     double due;   /* serve: of the answer */
     size_t filled;
     char bytes[BUFFER + 1];
@@ -176,7 +178,7 @@ static void begin(struct flow *f)
     }
     c->state = CONNECTING;
     c->flow = f;
-    c->begun = now();
+    c->begun = c->tried = now();
     f->made++;
     if (f->is_kept)
         f->kept = c;
@@ -268,12 +270,21 @@ static void tick(struct flow *f, double t)
     }
 }
 
-/* A kept flow does not wait for the second SYN, a second later: it tries again. */
-static bool is_late(const struct connection *c, double t, double timeout)
+static void look_at(struct connection *c, double t, double timeout)
 {
-    if (c->state == CONNECTING && c->flow->is_kept && t - c->begun > CONNECT_AGAIN)
-        return true;
-    return (c->state == CONNECTING || c->state == ASKED) && t - c->begun > timeout;
+    struct flow *f = c->flow;
+    double begun = c->begun;
+
+    if (c->state != CONNECTING && c->state != ASKED)
+        return;
+    if (t - begun > timeout)
+        fail(c, c->state == ASKED ? "no answer" : "no connection");
+    else if (c->state == CONNECTING && f->is_kept && t - c->tried > CONNECT_AGAIN) {
+        drop(c);
+        begin(f);
+        if (f->kept != NULL)
+            f->kept->begun = begun;
+    }
 }
 
 static void load(double timeout)
@@ -295,10 +306,8 @@ static void load(double timeout)
                 on_load_event(c);
         }
         t = now();
-        for (int i = 0; i < most; i++) {
-            if (is_late(&all[i], t, timeout))
-                fail(&all[i], all[i].state == ASKED ? "no answer" : "no connection");
-        }
+        for (int i = 0; i < most; i++)
+            look_at(&all[i], t, timeout);
         for (int i = 0; i < flow_count; i++)
             tick(&flows[i], t);
     }
