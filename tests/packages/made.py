@@ -25,7 +25,9 @@ KEPT_SECONDS = 3 * 24 * 3600
 
 
 def run(*command, timeout=300, check=True, **options):
-    done = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    if "input" not in options:
+        options["stdin"] = subprocess.DEVNULL
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout,
                           check=False, **options)
     if check:

@@ -18,6 +18,12 @@ NOT_OURS = re.compile(r"^/(proc|sys|dev|run|tmp|var/(lib/(dpkg|apt|systemd|logro
                       r"etc/(passwd|group|shadow|gshadow|subuid|subgid|ld\.so\.cache))")
 
 
+SITE = """
+nodes = ( { name = "gw-a"; ipv4 = "10.77.0.1"; }, { name = "gw-b"; ipv4 = "10.77.0.2"; } );
+addresses = ( { name = "a"; address = "10.77.0.100/24"; home = "gw-a"; } );
+"""
+
+
 class Life:
     release = None
 
@@ -202,10 +208,64 @@ class Life:
                       "systemctl daemon-reload; systemctl start gatewayd")
         self.wait_serving(machine)
 
-    def test_the_package_of_the_pair(self, machine):
+    def test_the_pair_beside_systemd(self, machine):
+        """One node of a pair whose other is not there: it holds the address, and nobody holds it while
+        what should be behind it is dead."""
         done = self.install(machine, "gatewayd-ha.new")
         assert done.returncode == 0, done.stdout
         assert self.status_of(machine) == "200"
+        machine.shell("ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up; "
+                      "ip address add 10.77.0.1/24 dev eth0")
+        machine.shell("cat >/root/ha.conf", input=SITE)
+        machine.shell("cp -a /etc/gatewayd/gatewayd.conf /root; cd /root && "
+                      "gatewayctl ha config ha.conf --node gw-a --out pair && "
+                      "cp pair/keepalived.conf /etc/keepalived/ && cp pair/ha.addresses /etc/gatewayd/ && "
+                      "echo 'ha = { addresses = \"/etc/gatewayd/ha.addresses\"; };' >>/etc/gatewayd/gatewayd.conf && "
+                      "systemctl restart gatewayd && "
+                      "systemctl enable --now gatewayd-hold gatewayd-watch && systemctl restart keepalived")
+        self.wait_held(machine)
+        assert machine.http("http://10.77.0.100:8080/hello") == "hello\n"
+        assert machine.show("gatewayd-watch", "User") == "gatewayd"
+
+        machine.run("systemctl", "kill", "-s", "KILL", "gatewayd")
+        self.wait_said(machine, "keepalived", "now FAULT state")
+        self.wait_held(machine)  # systemd started it again
+
+        before = machine.show("keepalived", "MainPID")
+        machine.run("systemctl", "kill", "-s", "KILL", "keepalived")
+        self.wait_said(machine, "keepalived", "10.77.0.100/24 was taken off eth0", "gatewayd-hold")
+        self.wait_held(machine)
+        assert machine.show("keepalived", "MainPID") != before
+
+        machine.run("systemctl", "stop", "gatewayd")
+        wait_for(lambda: "10.77.0.100" not in machine.shell("ip address show dev eth0"), 5)
+        assert machine.shell("cat /run/gatewayd-ha/a.track").strip() == "-254"
+        machine.shell("systemctl start gatewayd")
+        self.wait_held(machine)
+        machine.shell("systemctl stop keepalived gatewayd-watch gatewayd-hold; "
+                      "cp -a /root/gatewayd.conf /etc/gatewayd/; rm /etc/gatewayd/ha.addresses; "
+                      "systemctl restart gatewayd")
+        assert "10.77.0.100" not in machine.shell("ip address show dev eth0")
+        self.wait_serving(machine)
+
+    def wait_held(self, machine):
+        def is_held():
+            """the address is here"""
+            return ("10.77.0.100/24" in machine.shell("ip address show dev eth0") and
+                    machine.shell("cat /run/gatewayd-ha/a.state 2>/dev/null || true").startswith("MASTER"))
+        try:
+            wait_for(is_held, 20)
+        except AssertionError as why:
+            raise AssertionError(f"{why}\n" + machine.shell(
+                "ip address show dev eth0; systemctl --no-pager status gatewayd-watch gatewayd-hold keepalived; "
+                "journalctl --no-pager -n 60 -u keepalived -u gatewayd-watch -u gatewayd-hold -u gatewayd",
+                check=False)) from None
+
+    def wait_said(self, machine, unit, what, *others):
+        units = " ".join(f"-u {name}" for name in (unit, *others))
+        wait_for(lambda: what in machine.shell(f"journalctl --no-pager {units}"), 10)
+
+    def test_the_package_of_the_pair(self, machine):
         assert machine.run("dpkg", "--purge", "gatewayd-ha").returncode == 0
         assert self.status_of(machine) == "200"
         left = machine.run("systemctl", "list-unit-files", "gatewayd-*", "--no-legend", check=False).stdout
