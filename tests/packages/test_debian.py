@@ -227,12 +227,12 @@ class Life:
         assert machine.http("http://10.77.0.100:8080/hello") == "hello\n"
         assert machine.show("gatewayd-watch", "User") == "gatewayd"
 
-        machine.run("systemctl", "kill", "-s", "KILL", "gatewayd")
-        self.wait_said(machine, "keepalived", "now FAULT state")
+        machine.run("systemctl", "kill", "-s", "KILL", "gatewayd", check=False)
+        self.wait_said(machine, "keepalived", "Entering FAULT STATE")
         self.wait_held(machine)  # systemd started it again
 
         before = machine.show("keepalived", "MainPID")
-        machine.run("systemctl", "kill", "-s", "KILL", "keepalived")
+        machine.run("systemctl", "kill", "-s", "KILL", "keepalived", check=False)
         self.wait_said(machine, "keepalived", "10.77.0.100/24 was taken off eth0", "gatewayd-hold")
         self.wait_held(machine)
         assert machine.show("keepalived", "MainPID") != before
