@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running binary is replaced, under hostile neighbours: signals at the wrong time, a full disk,
+files that went bad since the start, children that are killed while changes are made; and what many
+replacements leave behind."""
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.client import Cut
+from harness.load import Load
+from harness.node import BUILD
+from harness.wait import SLOWNESS, scaled, until
+
+pytestmark = pytest.mark.sanitize
+
+
+@pytest.fixture
+def replaceable(make_node, tmp_path):
+    """A node whose binary is a file of its own."""
+    node = make_node(start=False)
+    node.binary = tmp_path / "gatewayd"
+    shutil.copy(BUILD / "gatewayd", node.binary)
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    return node
+
+
+def descriptors(pid):
+    """What each is, numbers of sockets and the like left out; connections come and go."""
+    found = []
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(os.readlink(link).split(":[")[0])
+        except FileNotFoundError:
+            continue
+    return sorted(found)
+
+
+def memory_kb(pid):
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
+
+
+def test_the_new_program_gets_no_descriptor_but_the_link(replaceable, tmp_path):
+    node = replaceable
+    told = tmp_path / "told"
+    real = tmp_path / "real"
+    node.binary.rename(real)
+    node.binary.write_text("#!/bin/sh\nfor fd in /proc/$$/fd/*; do readlink $fd; done | "
+                           f"sort >{told}\nenv | grep GATEWAYD_ >>{told}\nexec {real} \"$@\"\n")
+    node.binary.chmod(0o755)
+    with node.connect() as kept:
+        assert kept.request("GET", "/").status == 200
+        assert node.upgrade().status == 200
+    lines = told.read_text().splitlines()
+    sockets = [line for line in lines if line.startswith("socket:")]
+    # The shell's own are its script and three standard ones.
+    assert len(sockets) == 1, lines
+    assert not [line for line in lines if "state" in line or "anon_inode" in line], lines
+    assert [line for line in lines if line.startswith("GATEWAYD_HANDOVER=")], lines
+
+
+def test_many_replacements_leave_nothing_behind(replaceable):
+    node = replaceable
+    assert node.upgrade().status == 200
+    until(lambda: node.predecessors[-1].poll() is not None, timeout=20)
+    first, small = descriptors(node.process.pid), memory_kb(node.process.pid)
+    for _ in range(scaled(25, 8)):
+        assert node.upgrade().status == 200
+        assert node.get("/").status == 200
+    until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20)
+    until(lambda: len(descriptors(node.process.pid)) <= len(first), what=(first,))
+    assert memory_kb(node.process.pid) < small * 1.3 + 1024
+    children = pathlib.Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children")
+    assert children.read_text() == ""
+
+
+class Writing(threading.Thread):
+    """Makes plans, one after the other, each once."""
+
+    def __init__(self, node, name):
+        super().__init__()
+        self.node, self.name = node, name
+        self.taken, self.open, self.count, self.wrong = [], [], 0, []
+        self.ends = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ends.is_set():
+            self.count += 1
+            plan = f"{self.name}-{self.count}"
+            try:
+                answer = self.node.admin("PUT", f"/v1/plans/{plan}", {"limits": []})
+            except (OSError, Cut, AssertionError) as error:
+                self.wrong.append(repr(error))
+                self.open.append(plan)
+                continue
+            if answer.status == 201:
+                self.taken.append(plan)
+            elif answer.status == 503:
+                time.sleep(0.01)
+            else:
+                self.wrong.append((plan, answer.status, answer.text))
+
+
+def child_of(process):
+    path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return next((int(pid) for pid in path.read_text().split()), None)
+
+
+def all_plans(node):
+    names, after = [], ""
+    while True:
+        page = node.admin("GET", f"/v1/plans?limit=1000&after={after}").json
+        names += [item["name"] for item in page["items"]]
+        if "next" not in page:
+            return names
+        after = page["next"]
+
+
+def test_changes_are_made_once_whoever_dies_meanwhile(replaceable):
+    """Replacements of which some are killed in their middle, while four clients write."""
+    node = replaceable
+    before = node.status()["revision"]
+    writers = [Writing(node, f"w{i}") for i in range(4)]
+    outcomes = set()
+    for _ in range(scaled(25, 8)):
+        parent = node.process
+        upgrading = threading.Thread(target=lambda: outcomes.add(node.upgrade().status))
+        upgrading.start()
+        pid = None
+        while pid is None and upgrading.is_alive():
+            pid = child_of(parent)
+        time.sleep(random.random() * 0.04 * SLOWNESS)
+        if pid is not None and random.random() < 0.6:
+            os.kill(pid, signal.SIGSTOP)
+            upgrading.join(0.2)
+            if upgrading.is_alive():
+                os.kill(pid, signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGCONT)
+        upgrading.join()
+        node.signal(random.choice([signal.SIGHUP, signal.SIGUSR1]))
+    for writer in writers:
+        writer.ends.set()
+        writer.join()
+    assert [w.wrong for w in writers] == [[]] * 4
+    taken = sorted(plan for w in writers for plan in w.taken)
+    assert sorted(all_plans(node)) == taken
+    assert node.status()["revision"] == before + len(taken)
+    assert outcomes == {200, 500}, outcomes
+    until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20)
+    node.kill()
+    node.start()
+    assert sorted(all_plans(node)) == taken
+    assert node.status()["revision"] == before + len(taken)
+
+
+def test_signals_all_along(replaceable):
+    """SIGHUP and SIGUSR1 at any time, to both processes: an upgrade succeeds or the old one goes on."""
+    node = replaceable
+    load = Load(node.address, ["/"], connections=4, renew=0.1)
+    over = threading.Event()
+
+    def disturb():
+        while not over.is_set():
+            parent = node.process
+            for number in (signal.SIGHUP, signal.SIGUSR1):
+                child = None
+                try:
+                    child = child_of(parent)
+                    os.kill(parent.pid, number)
+                    if child is not None:
+                        os.kill(child, number)
+                except (ProcessLookupError, FileNotFoundError):
+                    continue
+                time.sleep(0.01 * random.random())
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    outcomes = [node.upgrade().status for _ in range(scaled(20, 5))]
+    over.set()
+    disturber.join()
+    assert set(outcomes) <= {200, 500}
+    assert node.upgrade().status == 200
+    report = load.stop()
+    assert report.failures == [], (report, outcomes)
+
+
+@pytest.mark.parametrize("damage", ["empty", "words", "key of another"])
+def test_a_certificate_that_went_bad_leaves_the_old_process_with_the_good_one(
+        make_node, tmp_path, damage):
+    from harness.certs import Authority
+    from harness.ports import free_port
+    cert, key = Authority(tmp_path / "ca").issue("a", "a.test")
+    other = Authority(tmp_path / "cb").issue("b", "b.test")
+    node = make_node(start=False)
+    port = free_port()
+    node.config["listeners"].append({"name": "s", "address": f"127.0.0.1:{port}",
+                                     "tls": {"cert": str(cert), "key": str(key)}})
+    node.write_config()
+    node.start()
+    node.route("r", paths=["/"], respond={"body": "here"})
+    load = Load(("127.0.0.1", port), ["/"], connections=2, renew=0.1, tls=True)
+    good = pathlib.Path(cert).read_text(), pathlib.Path(key).read_text()
+    if damage == "key of another":
+        shutil.copy(other[1], key)
+    else:
+        pathlib.Path(cert).write_text("" if damage == "empty" else "no certificate\n")
+    process = node.process
+    answer = node.upgrade()
+    assert answer.status == 500, answer
+    assert node.process is process and process.poll() is None
+    pathlib.Path(cert).write_text(good[0])
+    pathlib.Path(key).write_text(good[1])
+    assert node.upgrade().status == 200
+    report = load.stop()
+    assert report.failures == [], report
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it makes a small file system")
+def test_a_full_disk(replaceable, tmp_path):
+    """The new process serves, or the old one goes on; what was taken stays."""
+    node = replaceable
+    node.stop()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], check=True)
+    try:
+        state = node.folder / "state"
+        shutil.copytree(state, disk / "state")
+        shutil.rmtree(state)
+        state.symlink_to(disk / "state")
+        node.start()
+        assert node.admin("PUT", "/v1/plans/before", {"limits": []}).status == 201
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        load = Load(node.address, ["/"], connections=2, renew=0.1)
+        for _ in range(3):
+            assert node.upgrade().status in (200, 500)
+            assert node.get("/").status == 200
+            for i in range(300):
+                answer = node.admin("PUT", f"/v1/plans/full{i}", {"limits": [
+                    {"name": f"l{i}", "rate": i + 1} for i in range(32)]})
+                assert answer.status in (201, 200, 507, 503), answer
+                if answer.status == 507:
+                    break
+        filler.unlink()
+        until(lambda: node.admin("PUT", "/v1/plans/after", {"limits": []}).status in (200, 201),
+              timeout=20)
+        assert node.upgrade().status == 200
+        assert {"before", "after"} <= set(all_plans(node))
+        report = load.stop()
+        assert report.failures == [], report
+    finally:
+        node.kill()
+        subprocess.run(["umount", "-l", disk], check=True)
