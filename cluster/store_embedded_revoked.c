@@ -180,7 +180,7 @@ void store_embedded_revoked_load(struct store_embedded *e, const struct credenti
 
 /* They are one note, whatever they are: ids, digests and times have one size. */
 #define REVOKED_BYTES ((size_t)128)
-_Static_assert(STORE_REVOKE_MOST * REVOKED_BYTES <= STORE_EMBEDDED_PART_BYTES, "one note");
+_Static_assert(STORE_REVOKE_MOST *REVOKED_BYTES <= STORE_EMBEDDED_PART_BYTES, "one note");
 
 /* True: it is revoked, and the journal says so. */
 static bool is_known(const struct store_embedded *e, const struct store_revocation *r)
