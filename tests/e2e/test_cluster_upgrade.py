@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness.client import Cut
+from harness.load import Load
 from harness.node import BUILD, TOKENS
 from harness.wait import SLOWNESS, until
 
@@ -273,6 +274,20 @@ def test_live_drains_nobody(pair, deployer):
     done = upgrade(pair[0], "--live", "--run", deployer.command)
     assert deployer.asked == ["gw-a", "gw-b"]
     assert "draining" not in done.stdout and states(pair) == ["ready", "ready"]
+
+
+def test_live_replaces_the_binaries_and_nobody_notices(pair, deployer):
+    """The command is `gatewayctl upgrade` on each node, as a package does it; clients stay."""
+    before = incarnations(pair)
+    deployer.restart = lambda node: deployer.statuses.append(node.upgrade().status)
+    loads = [Load(node.address, ["/"], connections=4, renew=0.2, pause=0.01) for node in pair]
+    done = upgrade(pair[0], "--live", "--run", deployer.command)
+    reports = [load.stop() for load in loads]
+    assert deployer.statuses == [200, 200]
+    for report in reports:
+        assert report.failures == [] and report.answers > 50, report
+    assert not set(before) & set(incarnations(pair))
+    assert done.stdout.count("ready again") == 2 and states(pair) == ["ready", "ready"]
 
 
 def test_the_only_node_is_not_drained(node):
