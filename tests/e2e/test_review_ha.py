@@ -3,10 +3,13 @@
 makes links where root is to write, a gateway that answers garbage, a watcher that did not run."""
 import contextlib
 import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -32,13 +35,20 @@ def field(unit, name):
 
 
 @pytest.fixture
+def tmp_path():
+    """Where nobody comes, too: pytest closes its own folders to others, each time it starts."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="gatewayd-ha-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
 def folder(tmp_path):
     """As systemd-tmpfiles makes it, nobody being the gateway's user."""
     words = next(line.split() for line in (UNITS / "gatewayd-ha.tmpfiles").read_text().splitlines()
                  if line.startswith("d "))
     ids = {"root": 0, "gatewayd": NOBODY}
-    for place in [tmp_path, *tmp_path.parents[:2]]:
-        place.chmod(0o755)
     path = tmp_path / "ha"
     path.mkdir()
     os.chown(path, ids[words[3]], ids[words[4]])
