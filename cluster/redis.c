@@ -105,6 +105,7 @@ struct redis *redis_new(const struct node_config *node, struct store_thread *thr
     r->name_prefix = arena_print(&r->arena, "{%.*s}:", TEXT_ARGS(r->prefix));
     r->access.loop = store_thread_loop(thread);
     r->access.config = node->state.redis;
+    atomic_init(&r->access.timeout_ms, node->state.redis->timeout);
     r->access.secrets = secrets;
     r->access.key = redis_key(r, "head");
     r->access.resolve = resolve_new(r->access.loop, TEXT_EMPTY);
@@ -196,6 +197,7 @@ void redis_reload(struct redis *r, const struct node_redis *config, struct probl
     struct redis_secrets *secrets = redis_secrets_read(config, ps);
     if (secrets == NULL)
         return;
+    atomic_store(&r->access.timeout_ms, config->timeout);
     struct new_secrets *n = mem_new(sizeof(*n));
     n->redis = r;
     n->secrets = secrets;

@@ -28,7 +28,7 @@ enum redis_use {
 /* Reads the files it names (passwords, certificates). NULL and problems. */
 MUST_USE struct redis *redis_new(const struct node_config *node, struct store_thread *thread,
                                  struct problems *ps);
-/* SIGHUP: who we are and whom we believe, by `config` (NULL: as at the start; borrowed for the
+/* SIGHUP: who we are, whom we believe, and how long requests wait, by `config` (NULL: as at the start; borrowed for the
  * call) and its files, which are read again; for new connections. On problems what was known stays.
  * Control. */
 void redis_reload(struct redis *r, const struct node_redis *config, struct problems *ps);

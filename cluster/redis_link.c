@@ -338,7 +338,8 @@ static void run_by_text(struct redis_link *l, struct call *c)
 
 static int64_t answer_ms(const struct redis_link *l)
 {
-    return l->settings.use == REDIS_LIMITS ? l->settings.access->config->timeout : ANSWER_MS;
+    return l->settings.use == REDIS_LIMITS ? atomic_load(&l->settings.access->timeout_ms)
+                                           : ANSWER_MS;
 }
 
 static void on_beat(void *arg)

@@ -5,6 +5,8 @@
 #ifndef CLUSTER_REDIS_PROBE_H
 #define CLUSTER_REDIS_PROBE_H
 
+#include <stdatomic.h>
+
 #include "cluster/redis_greeting.h"
 #include "conf/base/address.h"
 
@@ -19,6 +21,7 @@ struct redis_access {
     const struct node_redis *config;
     struct redis_secrets *secrets; /* a reference; replaced at SIGHUP */
     struct text key;               /* one of our keys */
+    _Atomic int64_t timeout_ms;    /* state.redis.timeout, as of the last SIGHUP */
 };
 
 struct redis_probe_result {

@@ -356,8 +356,7 @@ static void reload(struct control *control, const struct node_config *node, stru
 {
     if (the.shared != NULL) {
         store_shared_set_keeping(the.shared, (size_t)node->state.history, node->state.tombstones);
-        /* Users, passwords, certificates. */
-        redis_reload(store_shared_redis(the.shared), node->state.redis, ps);
+        store_shared_reload(the.shared, node->state.redis, ps);
     }
     store_embedded_set_keeping(the.embedded, (size_t)node->state.history, node->state.tombstones);
 }

@@ -118,6 +118,14 @@ struct store_thread *store_shared_thread(struct store_shared *s)
     return s->thread;
 }
 
+void store_shared_reload(struct store_shared *s, const struct node_redis *config,
+                         struct problems *ps)
+{
+    redis_reload(s->redis, config, ps);
+    if (config != NULL)
+        limits_redis_set_timeout(s->limits, config->timeout);
+}
+
 void store_shared_set_keeping(struct store_shared *s, size_t history, int64_t tombstones)
 {
     redis_history_set_keeping(s->history, history, tombstones);

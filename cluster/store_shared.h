@@ -31,6 +31,9 @@ void store_shared_free(struct store_shared **s);
 
 struct redis *store_shared_redis(struct store_shared *s);
 struct store_thread *store_shared_thread(struct store_shared *s);
+/* SIGHUP: what of state.redis is live. */
+void store_shared_reload(struct store_shared *s, const struct node_redis *config,
+                         struct problems *ps);
 void store_shared_set_keeping(struct store_shared *s, size_t history, int64_t tombstones);
 
 #endif

@@ -194,9 +194,9 @@ static const struct field redis_fields[] = {
     FIELD_TEXT(struct node_redis, prefix, .initial = "gatewayd", .check = grammar_check_name,
                .summary = "What all keys begin with; nodes of one cluster have the same.",
                .example = "\"gatewayd\""),
-    FIELD_DURATION(struct node_redis, timeout, .initial = "100ms", .minimum = 1,
-                   .maximum = 10 * SECOND, .summary = "How long a request may wait for Redis.",
-                   .example = "\"100ms\""),
+    FIELD_DURATION(struct node_redis, timeout, .initial = "100ms", .flags = FIELD_LIVE,
+                   .minimum = 1, .maximum = 10 * SECOND,
+                   .summary = "How long a request may wait for Redis.", .example = "\"100ms\""),
     FIELD_INT(struct node_redis, replicas, .initial = "0", .minimum = 0, .maximum = 100,
               .summary = "Replicas that must have a commit before it is answered.", .example = "1"),
 };

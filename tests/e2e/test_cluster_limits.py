@@ -228,7 +228,9 @@ def test_redis_stops_and_goes_on(limited, redis):
     assert admitted.between(start + 3000, start + 5000) <= 2.4 * 100
     until(lambda: is_shared(cluster), timeout=10, what="shared limits")
     waited = [e.get("limit_ms", 0) for node in cluster for e in node.access()]
-    assert max(waited) < 500  # one timeout (100 ms), on a busy machine
+    # One timeout (100 ms), not all that it was away; and only those who were there when it began.
+    assert max(waited) < 2000
+    assert sum(ms >= 50 for ms in waited) < 1000
 
 
 def test_redis_is_flushed(limited, redis):

@@ -230,6 +230,36 @@ def test_another_user_is_taken_over_by_sighup(make_redis, make_cluster):
     assert users == {"other", "default"}
 
 
+def test_how_long_requests_wait_is_taken_over_by_sighup(make_redis, make_proxy, make_cluster):
+    """A Redis that answers later than `timeout` is away for limits; with a longer one it is not.
+    What only a restart takes over is named."""
+    redis = make_redis()
+    proxy = make_proxy(redis)
+    cluster = make_cluster(redis, 1, redis_settings=redis.state(servers=[proxy.address]))
+    node = cluster[0]
+    cluster.connected()
+    takes(node, "first")
+    node.route("limited", respond={"body": "ok"},
+               limits=[{"name": "l", "by": "route", "rate": 1000, "per": "1s"}])
+
+    def is_divided():
+        node.get("/")
+        return node.metrics()['gatewayd_limit_mode{mode="divided"}'] == 1
+
+    proxy.delay = 0.3
+    until(is_divided, timeout=10, what="limits that do without Redis")
+    node.config["state"]["redis"].update({"timeout": "2s", "db": 1})
+    node.write_config()
+    node.signal(signal.SIGHUP)
+    until(lambda: not is_divided(), timeout=20, what="shared limits")
+    assert "state.redis.timeout has changed" in node.log()
+    assert "state.redis.db cannot change while the node runs" in node.log()
+    node.config["state"]["redis"].update({"timeout": "100ms", "db": 0})
+    node.write_config()
+    node.signal(signal.SIGHUP)
+    until(is_divided, timeout=10, what="limits that do without Redis again")
+
+
 # ---- sentinels with users and TLS of their own ----
 
 def sentinel_user(servers, password="password-at-sentinels"):
