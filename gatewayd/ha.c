@@ -89,8 +89,10 @@ void ha_enter(struct ha_place *p, enum ha_phase phase)
                  ha_phase_name(phase));
         p->phase = phase;
     }
-    if (phase == HA_WAITING)
+    if (phase == HA_WAITING) {
         p->waiting_ms = loop_now_ms(p->ha->loop);
+        p->begun_ms = p->waiting_ms;
+    }
     write_weight(p);
 }
 
@@ -106,6 +108,10 @@ void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before)
              ha_vrrp_name(p->vrrp), ha_vrrp_name(before));
     if (p->phase == HA_WAITING && p->vrrp == HA_MASTER)
         ha_enter(p, HA_SERVING);
+    /* Lost otherwise than by a drain: it is not taken from under who has it now. */
+    else if (p->phase == HA_SERVING && p->address->is_home && before == HA_MASTER &&
+             p->vrrp != HA_UNKNOWN)
+        ha_enter(p, HA_WAITING);
     ha_drain_on_vrrp(p);
     control_note_change(p->ha->control);
 }
@@ -138,7 +144,7 @@ bool ha_is_wanted(const struct ha *ha, size_t index)
     const struct ha_place *p = &ha->places[index];
 
     return ha->is_ready && !ha->is_quitting && p->phase == HA_WAITING && p->vrrp == HA_BACKUP &&
-           loop_now_ms(ha->loop) - ha->ready_ms >= READY_MS;
+           loop_now_ms(ha->loop) - p->begun_ms >= READY_MS;
 }
 
 void ha_note_promise(struct ha *ha, size_t index)
@@ -312,7 +318,6 @@ void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_coun
 void ha_on_ready(struct ha *ha)
 {
     ha->is_ready = true;
-    ha->ready_ms = loop_now_ms(ha->loop);
     ha_pulse_start(ha);
     for (size_t i = 0; i < ha->count; i++)
         ha_begin_serving(&ha->places[i]);

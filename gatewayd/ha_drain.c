@@ -162,7 +162,7 @@ static void give_up_holding(struct ha_place *p)
 
 static void begin_moving(struct ha_place *p, uint64_t now)
 {
-    p->drain.is_sudden = p->taker_ms != 0 && now - p->taker_ms < TAKER_MS;
+    p->drain.is_sudden = p->drain.is_told || (p->taker_ms != 0 && now - p->taker_ms < TAKER_MS);
     p->drain.moving_ms = now;
     p->drain.moved_ms = 0;
     if (count(p, METRIC_ADDRESS_CONNECTIONS) > 0)

@@ -50,6 +50,7 @@ struct ha_place {
     enum ha_phase phase;
     int written;         /* the weight that was written last; HA_UNWRITTEN: none */
     uint64_t waiting_ms; /* HA_WAITING: since when, of the loop */
+    uint64_t begun_ms;   /* the same, without what other nodes promised */
     uint64_t taker_ms;   /* when somebody who would take it was heard of last; 0: never */
     char *conflict;      /* names of nodes that have it too; NULL: none */
     struct ha_drain drain;
@@ -74,7 +75,6 @@ struct ha {
     struct loop_timer tick;
     struct loop_timer step; /* while an address moves */
     bool is_quitting;
-    uint64_t ready_ms; /* since when, of the loop */
     struct {
         struct list calls;
         bool is_missed; /* said that the helper is not there */

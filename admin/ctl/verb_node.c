@@ -172,9 +172,17 @@ enum verb_status verb_nodes_forget(struct command *c)
 
 /* ---- draining and replacing ---- */
 
+/* Of a listener or a virtual one, or its name; NULL: the node. */
+static const char *address_of(const struct command *c)
+{
+    const char *word = args_word(c->args, 0);
+
+    return word != NULL ? word : c->args->values[OPTION_ADDRESS];
+}
+
 enum verb_status verb_drain(struct command *c)
 {
-    const char *address = c->args->values[OPTION_ADDRESS];
+    const char *address = address_of(c);
     struct doc body = doc_object();
     struct http_request request;
     struct command_reply reply;
@@ -195,7 +203,7 @@ enum verb_status verb_drain(struct command *c)
 
 enum verb_status verb_undrain(struct command *c)
 {
-    const char *address = c->args->values[OPTION_ADDRESS];
+    const char *address = address_of(c);
     struct http_request request;
     struct command_reply reply;
     enum verb_status status;

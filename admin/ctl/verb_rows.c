@@ -448,23 +448,32 @@ const struct verb verb_rows[] = {
     },
     {
         .name = "drain",
-        .arguments = "",
+        .arguments = "[ADDRESS]",
+        .least = 0,
+        .most = 1,
         .options = OPTION_BIT(ADDRESS),
         .group = VERB_GROUP_NODE,
         .run = verb_drain,
         .summary = "The node stops being ready: /readyz says so, connections are ended politely.",
         .details = "Answers say Connection: close from now on; the node still accepts and serves. "
-                   "It goes on until `gatewayctl undrain`.",
+                   "Virtual addresses move to another node when nothing is in flight any more, at "
+                   "the end of timeouts.drain at the latest; `gatewayctl status` shows what is "
+                   "left. ADDRESS is that of a listener or a virtual one, or its name. It goes on "
+                   "until `gatewayctl undrain`.",
         .examples = { { "gatewayctl drain", "before maintenance" },
-                      { "gatewayctl drain --address https", "one listener only" } },
+                      { "gatewayctl drain https", "one listener only" },
+                      { "gatewayctl drain 10.0.0.100", "a virtual address moves" } },
     },
     {
         .name = "undrain",
-        .arguments = "",
+        .arguments = "[ADDRESS]",
+        .least = 0,
+        .most = 1,
         .options = OPTION_BIT(ADDRESS),
         .group = VERB_GROUP_NODE,
         .run = verb_undrain,
         .summary = "The node is ready again.",
+        .details = "Virtual addresses that have their home here are asked back for after 5 s.",
         .examples = { { "gatewayctl undrain", "after maintenance" } },
     },
     {
