@@ -741,7 +741,7 @@ void h1_server_close_kept_of(struct h1_server *s, const struct metrics_block *pl
 {
     LIST_EACH_SAFE (node, next, &s->connections) {
         struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
-        if (c->place == place && c->state == H1_DOWN_IDLE && c->has_served &&
+        if (c->place == place && c->state == H1_DOWN_IDLE && (c->has_served || c->is_marked) &&
             h1_input_is_empty(&c->input) && !socket_has_unread(&c->socket)) {
             h1_down_close(c);
         }

@@ -54,7 +54,7 @@ void h1_server_close_idle(struct h1_server *s);
 void h1_server_close_all(struct h1_server *s);
 
 /* The same of one virtual address (down_peer.place): those that were kept for a further request,
- * not those that never had one; and all. */
+ * or marked and had none yet, not those that came just now; and all. */
 void h1_server_close_kept_of(struct h1_server *s, const struct metrics_block *place);
 void h1_server_close_all_of(struct h1_server *s, const struct metrics_block *place);
 

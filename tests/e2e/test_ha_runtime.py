@@ -308,13 +308,14 @@ def test_kept_connections_end_at_half_of_the_time_and_the_rest_at_its_end(make_s
     site.serve()
     site.node.upstream("o", make_origin())
     site.node.route("r", "o")
-    with site.connect("127.0.0.2") as kept, site.connect("127.0.0.2") as slow:
+    with site.connect("127.0.0.2") as kept, site.connect("127.0.0.2") as slow, \
+            site.connect("127.0.0.2") as silent:
         assert kept.request("GET", "/").status == 200
         slow.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
         until(lambda: site.place("va")["exchanges"] == 1)
         begin = time.monotonic()
         assert site.node.admin("POST", "/v1/drain", {"address": "va"}).status == 200
-        assert kept.is_closed()
+        assert kept.is_closed() and silent.is_closed()
         assert 0.9 < time.monotonic() - begin < 1.9 * SLOWNESS
         assert site.track("va") == SERVES
         until(lambda: site.place("va")["phase"] == "moving", what="the move at the deadline")
