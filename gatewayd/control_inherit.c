@@ -250,6 +250,7 @@ bool control_inherit_on_first(struct control *c)
 
     if (!control_is_inheriting(c))
         return true;
+    control_estate_apply(c);
     in->phase = CONTROL_INHERIT_SETTLING;
     in->settle_ms = loop_now_ms(c->loop);
     loop_timer_start(&in->poll, 0);
@@ -356,6 +357,15 @@ static void on_hello(struct control *c, const struct handover_frame *frame)
     /* Our hello has told it the version, and it says so itself. */
 }
 
+static void on_state(struct control *c, const struct handover_frame *frame,
+                     struct handover_fds *fds)
+{
+    int fd = handover_link_take(fds, 0);
+
+    if (fd >= 0)
+        control_estate_receive(c, frame->fields[HANDOVER_SCOPE], fd);
+}
+
 static void on_frame(void *arg, const struct handover_frame *frame, struct handover_fds *fds)
 {
     struct control *c = arg;
@@ -389,6 +399,8 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
         on_ended(c, frame);
         return;
     case HANDOVER_STATE:
+        on_state(c, frame, fds);
+        return;
     case HANDOVER_WORD:
     case HANDOVER_CAN:
     case HANDOVER_REFUSED:

@@ -98,6 +98,14 @@ struct control_upgrade {
     void *arg;
 };
 
+/* Beside sockets and files: buckets of limits, what is known of targets. */
+struct control_estate {
+    bool is_passing;       /* to the process after us: */
+    uint32_t position;     /* how far the buckets are */
+    struct builder limits; /* what of them was passed */
+    int fd;                /* from the process before us, until limits are known; 0: none */
+};
+
 /* none | reading ─▶ watching ─▶ able ─▶ taking ─▶ settling ─▶ serving ─▶ ours */
 enum control_inherit_phase {
     CONTROL_INHERIT_NONE,
@@ -181,6 +189,7 @@ struct control {
     size_t heritage_count;
     struct control_upgrade upgrade;
     struct control_inherit inherit;
+    struct control_estate estate;
 };
 
 /* control_publish.c */
@@ -217,6 +226,14 @@ void control_upgrade_fini(struct control *c);
 bool control_upgrade_quits(struct control *c);
 void control_upgrade_kill(struct control *c);           /* this process ends at once */
 bool control_upgrade_is_quiet(const struct control *c); /* of clients that services have */
+
+/* control_estate.c */
+MUST_USE bool control_estate_try_send(struct control *c); /* again until it answers true */
+void control_estate_take_back(struct control *c);
+void control_estate_end(struct control *c); /* we end, and were replaced */
+void control_estate_receive(struct control *c, struct text scope, int fd); /* takes it */
+void control_estate_apply(struct control *c); /* limits and targets are there */
+void control_estate_fini(struct control *c);
 
 /* control_inherit.c */
 void control_inherit_init(struct control *c);

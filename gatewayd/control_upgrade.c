@@ -281,6 +281,7 @@ static void go_on(struct control *c)
     keep_still(c, false);
     if (u->is_released)
         take_back(c);
+    control_estate_take_back(c);
     u->is_released = false;
     u->reason = NULL;
     u->phase = CONTROL_UPGRADE_IDLE;
@@ -614,7 +615,7 @@ static void release(struct control *c)
     struct control_upgrade *u = upgrade_of(c);
 
     u->is_released = true;
-    if (!has_released(c))
+    if (!has_released(c) || !control_estate_try_send(c))
         return;
     u->phase = CONTROL_UPGRADE_TAKING;
     u->word_ms = loop_now_ms(c->loop);
@@ -714,6 +715,8 @@ void control_upgrade_fini(struct control *c)
     struct control_upgrade *u = upgrade_of(c);
 
     loop_timer_stop(&u->poll);
+    control_estate_end(c);
+    control_estate_fini(c);
     handover_link_free(&u->link);
     MEM_FREE(&u->version);
     MEM_FREE(&u->reason);

@@ -186,4 +186,25 @@ bool limiter_save(struct limiter *l, struct limiter_saving *saving, size_t most,
  * that is over (then it need not be kept). */
 bool limiter_load(struct limiter *l, struct text identity, struct text value, int64_t wall);
 
+/* ---- from process to process (control); nothing of it where buckets are behind a port ---- */
+
+/* From now on nothing refills here; or it does again. */
+void limiter_freeze(struct limiter *l);
+void limiter_thaw(struct limiter *l);
+
+/* Frozen: calls `pass` with each bucket in use, whose tokens are the other process's then, but for
+ * some that are kept. As limiter_save; *position begins at 0. */
+bool limiter_pass(struct limiter *l, uint32_t *position, size_t most, limiter_save_fn *pass,
+                  void *arg);
+
+/* The other process: the limits are known, there are no requests yet. False: it says nothing to us.
+ */
+bool limiter_receive(struct limiter *l, struct text identity, struct text value);
+
+/* What was passed is ours again; or, in the end, what was kept of a bucket and not spent, for the
+ * other process to have back. Both as it was passed. */
+bool limiter_take_back(struct limiter *l, struct text identity, struct text value);
+int64_t limiter_unspent(struct limiter *l, struct text identity, struct text value);
+void limiter_give(struct limiter *l, struct text identity, int64_t tokens); /* the other process */
+
 #endif

@@ -51,8 +51,9 @@ struct limiter {
     struct limiter_settings settings;
     struct limiter_sharing sharing; /* with a port */
     struct tallies *tallies;
-    struct turns_queue queue; /* control's */
-    int64_t started;          /* ns; times count from here */
+    struct turns_queue queue;  /* control's */
+    int64_t started;           /* ns; times count from here */
+    _Atomic int64_t frozen_ns; /* 0: time goes on */
     _Atomic uint64_t crowded;
     /* Control's. */
     struct map by_identity;
@@ -74,7 +75,8 @@ void limiter_families_fini(struct limiter *l);
 static inline struct limits_local_now limiter_local_now(const struct limiter *l,
                                                         struct limiter_now now)
 {
-    int64_t ns = now.monotonic - l->started;
+    int64_t frozen = atomic_load_explicit(&l->frozen_ns, memory_order_relaxed);
+    int64_t ns = frozen != 0 ? frozen : now.monotonic - l->started;
     return (struct limits_local_now){ ns > 0 ? ns : 0, now.wall > 0 ? now.wall : 0 };
 }
 
@@ -109,5 +111,10 @@ struct limits_local_now limiter_read_now(const struct limiter *l);
 struct text limiter_subject(const struct limiter_rule *rule, enum limiter_scope scope,
                             const struct limiter_who *who, char *into);
 bool limiter_subject_is_stranger(struct text subject);
+
+/* limiter_save.c: "pq/gold/monthly/cacme": the family is what stands before the third slash. */
+bool limiter_split_identity(struct text identity, struct text *family_out,
+                            struct text *subject_out);
+struct tally *limiter_make_tally(struct limiter *l, const struct tally_name *name);
 
 #endif

@@ -82,8 +82,7 @@ static bool parse_value(struct text value, struct saved *out)
     return true;
 }
 
-/* "pq/gold/monthly/cacme": the family is what stands before the third slash. */
-static bool split_identity(struct text identity, struct text *family_out, struct text *subject_out)
+bool limiter_split_identity(struct text identity, struct text *family_out, struct text *subject_out)
 {
     size_t at = 0;
     for (int slashes = 0; slashes < 3; slashes++) {
@@ -93,12 +92,11 @@ static bool split_identity(struct text identity, struct text *family_out, struct
     }
     *family_out = text_first(identity, at - 1);
     *subject_out = text_skip(identity, at);
-    return subject_out->length <= TALLIES_SUBJECT_MOST && identity.length > 2 &&
-           identity.at[1] == 'q';
+    return subject_out->length <= TALLIES_SUBJECT_MOST && identity.length > 2;
 }
 
 /* The table grows step by step, as at any other time. */
-static struct tally *make_tally(struct limiter *l, const struct tally_name *name)
+struct tally *limiter_make_tally(struct limiter *l, const struct tally_name *name)
 {
     struct tally *tally = tallies_try_get(l->tallies, name);
     for (int n = 0; tally == NULL && n < 64; n++) {
@@ -113,7 +111,8 @@ bool limiter_load(struct limiter *l, struct text identity, struct text value, in
     struct saved saved;
     struct text family;
     struct tally_name name = { 0 };
-    if (!parse_value(value, &saved) || !split_identity(identity, &family, &name.subject))
+    if (!parse_value(value, &saved) || !limiter_split_identity(identity, &family, &name.subject) ||
+        identity.at[1] != 'q')
         return false;
     if (quota_window(saved.period, saved.start).end <= wall)
         return false;
@@ -121,7 +120,7 @@ bool limiter_load(struct limiter *l, struct text identity, struct text value, in
     name.family = limiter_family_get(l, family, &spec, true)->number;
     name.is_stranger = limiter_subject_is_stranger(name.subject);
     name.hash = tallies_hash(name.family, name.subject);
-    struct tally *tally = make_tally(l, &name);
+    struct tally *tally = limiter_make_tally(l, &name);
     if (tally == NULL)
         return false;
     atomic_store(&tally->word, limits_local_quota_word(saved.start, saved.count));

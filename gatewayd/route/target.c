@@ -117,6 +117,7 @@ bool target_set_state(struct target *t, enum target_state state, const char *bec
 void target_table_init(struct target_table *table)
 {
     map_init(&table->by_identity);
+    map_init(&table->memories);
 }
 
 static void free_target(struct target *t)
@@ -138,6 +139,74 @@ void target_table_fini(struct target_table *table)
         free_target(t);
     }
     map_fini(&table->by_identity);
+    target_table_forget(table);
+}
+
+/* ---- from process to process ---- */
+
+struct remembered {
+    struct target_memory memory;
+    char *identity;
+};
+
+static void free_remembered(struct remembered *r)
+{
+    if (r != NULL)
+        MEM_FREE(&r->identity);
+    MEM_FREE(&r);
+}
+
+void target_table_remember(struct target_table *table, struct text identity,
+                           const struct target_memory *memory)
+{
+    struct remembered *r = mem_new(sizeof(*r));
+
+    r->memory = *memory;
+    r->identity = mem_copy_text(identity.at, identity.length);
+    free_remembered(map_remove(&table->memories, identity));
+    (void)map_set(&table->memories, text_from(r->identity, identity.length), r);
+}
+
+void target_table_forget(struct target_table *table)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; map_next(&table->memories, &i, &entry);) {
+        free_remembered(entry->value);
+    }
+    map_fini(&table->memories);
+    map_init(&table->memories);
+}
+
+struct target_memory target_memorise(const struct target *t)
+{
+    struct target_memory m = {
+        .state = atomic_load_explicit(&t->state, memory_order_relaxed),
+        .since = t->since,
+        .serving_since = atomic_load_explicit(&t->serving_since, memory_order_relaxed),
+        .ejected_until = atomic_load_explicit(&t->ejected_until, memory_order_relaxed),
+    };
+
+    memcpy(m.because, t->because, sizeof(m.because));
+    return m;
+}
+
+static void recall(const struct target_table *table, struct target *t, struct text identity)
+{
+    const struct remembered *r = map_find(&table->memories, identity);
+    const struct target_memory *m = r == NULL ? NULL : &r->memory;
+
+    if (m == NULL)
+        return;
+    atomic_store(&t->serving_since, m->serving_since);
+    atomic_store(&t->ejected_until, m->ejected_until);
+    /* Without checks it is up, whatever checks said. */
+    if (atomic_load(&t->state) != TARGET_UNKNOWN || m->state == TARGET_UNKNOWN)
+        return;
+    atomic_store(&t->state, (unsigned char)m->state);
+    t->since = m->since;
+    memcpy(t->because, m->because, sizeof(t->because));
+    metrics_set(t->metrics, METRIC_TARGET_HEALTHY, m->state == TARGET_UP);
 }
 
 static void add_tls(struct builder *b, const struct upstream_tls *tls)
@@ -200,6 +269,7 @@ struct target *target_table_take(struct target_table *table, const struct target
 
     if (t == NULL) {
         t = make(facts, identity, shown);
+        recall(table, t, identity);
         (void)map_set(&table->by_identity, text_from(t->identity, identity.length), t);
     }
     builder_fini(&b);

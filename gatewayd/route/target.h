@@ -75,9 +75,26 @@ unsigned target_share(const struct target *t, int64_t now, int64_t slow_start);
 
 /* ---- the table: control thread ---- */
 
+/* What is known of a target, from process to process. Times are the machine's. */
+struct target_memory {
+    enum target_state state;
+    int64_t since;
+    int64_t serving_since;
+    int64_t ejected_until;
+    char because[TARGET_BECAUSE_SIZE];
+};
+
 struct target_table {
     struct map by_identity;
+    struct map memories; /* by identity, of targets that are not here yet; owned */
 };
+
+/* A target of this identity, once it is made with checks of the same kind, is what it was
+ * elsewhere. _forget: no more of them are made. */
+void target_table_remember(struct target_table *table, struct text identity,
+                           const struct target_memory *memory);
+void target_table_forget(struct target_table *table);
+struct target_memory target_memorise(const struct target *t);
 
 void target_table_init(struct target_table *table);
 void target_table_fini(struct target_table *table); /* nobody may hold a target any more */

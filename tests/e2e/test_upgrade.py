@@ -478,3 +478,112 @@ def test_told_to_end_while_the_process_before_has_work(make_node, make_origin):
         goes_on.set()
         assert busy.read().body == b"finished"
     assert node.stop() == 0
+
+
+# ---- what the new process knows ----
+
+
+def admitted(node, count, headers=()):
+    with node.connect() as link:
+        return sum(link.request("GET", "/", headers).status == 200 for _ in range(count))
+
+
+@pytest.mark.parametrize("limit", [{"name": "l", "rate": 1, "per": "1h", "burst": 40, "by": "ip"},
+                                   {"name": "l", "quota": 40, "period": "month", "by": "ip"}],
+                         ids=["rate", "quota"])
+def test_a_limit_is_one_for_both_processes(make_node, limit):
+    node = make_node()
+    node.route("r", paths=["/"], respond={"body": "here"}, limits=[limit])
+    count = admitted(node, 10)
+    assert count == 10
+    for _ in range(3):
+        with node.connect() as kept:
+            count += kept.request("GET", "/").status == 200
+            assert node.upgrade().status == 200
+            # Of the part that the old process kept.
+            count += kept.request("GET", "/").status == 200
+        count += admitted(node, 2)
+        assert node.predecessors[-1].wait(10 * SLOWNESS) == 0
+    assert count == 22
+    # What was not spent there came back.
+    until(lambda: "the process before this one has ended" in node.log())
+    assert count + admitted(node, 40) == 40
+    assert admitted(node, 5) == 0
+
+
+def test_a_limit_after_an_upgrade_that_failed(replaceable):
+    node = replaceable
+    node.route("r", paths=["/"], respond={"body": "here"},
+               limits=[{"name": "l", "rate": 1, "per": "1h", "burst": 30, "by": "ip"}])
+    assert admitted(node, 10) == 10
+    put_in_place(node.binary, b"#!/bin/sh\nexit 1\n")
+    assert node.upgrade().status == 500
+    assert admitted(node, 40) == 20
+
+
+def test_targets_are_as_they_were(make_node, make_origin):
+    good = make_origin()
+    node = make_node()
+    node.upstream("o", good, {"address": f"127.0.0.1:{free_port()}"},
+                  health={"interval": "1h", "timeout": "500ms"}, outlier={"failures": 3})
+    node.route("r", "o")
+
+    def states():
+        items = node.admin("GET", "/v1/upstreams/o/health").json["items"]
+        return {item["address"]: (item["state"], item["since"]) for item in items}
+
+    until(lambda: sorted(s for s, _ in states().values()) == ["down", "up"])
+    before = states()
+    assert node.upgrade().status == 200
+    assert states() == before
+    assert admitted(node, 20) == 20
+
+
+def test_a_revoked_key_is_refused_by_both(make_node, make_origin):
+    goes_on = threading.Event()
+
+    def slow(peer, request):
+        if request.path == "/slow":
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+            goes_on.wait(20)
+        peer.respond(200, b"here")
+
+    node = make_node()
+    node.upstream("o", make_origin(slow))
+    node.route("r", "o", auth={"methods": ["key"]})
+    node.consumer("acme")
+    key = node.key("acme")
+    header = [("X-API-Key", key["key"])]
+    with node.connect() as kept, node.connect() as download:
+        assert kept.request("GET", "/", header).status == 200
+        download.send(f"GET /slow HTTP/1.1\r\nHost: a\r\nX-API-Key: {key['key']}\r\n\r\n")
+        download.take(30)
+        assert node.upgrade().status == 200
+        assert node.get("/", header).status == 200
+        assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
+        assert kept.request("GET", "/", header).status == 401
+        assert node.get("/", header).status == 401
+        with pytest.raises(Cut):
+            download.take(100000)
+    goes_on.set()
+
+
+def test_the_supervisor_hears_of_it(make_node, tmp_path, monkeypatch):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.settimeout(10 * SLOWNESS)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        node = make_node()
+        said = []
+        first = node.process.pid
+        assert node.upgrade().status == 200
+        while not any(f"MAINPID={node.process.pid}" in s for s in said):
+            said.append(sock.recv(4096).decode())
+        assert "READY=1" in said[-1]
+        assert node.predecessors[0].wait(10 * SLOWNESS) == 0
+        for _ in range(3):
+            while "WATCHDOG=1" not in (words := sock.recv(4096).decode()):
+                assert "STOPPING" not in words
+        assert node.process.pid != first
