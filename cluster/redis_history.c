@@ -241,6 +241,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
 
 void redis_history_start(struct redis_history *h)
 {
+    take_age(h); /* the process before may have known better meanwhile */
     redis_history_tell_cluster(h);
     redis_history_beat_start(h);
     redis_history_tidy_start(h);

@@ -280,7 +280,7 @@ static void on_head(void *arg, const struct redis_answer *a)
         return;
     }
     /* A revocation waits for nobody: it may be on its way into the journal. */
-    if (!store_embedded_is_quiet(h->settings.store)) {
+    if (!store_embedded_can_replace(h->settings.store)) {
         h->read.is_reading = false;
         redis_history_look_again(h, QUIET_MS);
         return;

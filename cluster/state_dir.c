@@ -13,6 +13,11 @@
 
 #include "conf/base/mem.h"
 
+static int64_t changed_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 static bool dir_is_safe(const struct state_dir *d, struct problems *ps)
 {
     struct place place = { .path = "state.dir" };
@@ -44,8 +49,13 @@ struct state_dir *state_dir_open(struct text path, struct problems *ps)
         state_dir_close(&d);
         return NULL;
     }
-    if (!dir_is_safe(d, ps))
+    if (!dir_is_safe(d, ps)) {
         state_dir_close(&d);
+        return NULL;
+    }
+    struct stat st;
+    if (fstatat(d->fd, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        d->fresh_ms = changed_ms(&st);
     return d;
 }
 
@@ -80,11 +90,6 @@ static void write_holder(int fd)
     /* Only for the sentence above: the lock holds without it. */
     if (ftruncate(fd, 0) == 0 && pwrite(fd, line, (size_t)length, 0) < 0)
         return;
-}
-
-static int64_t changed_ms(const struct stat *st)
-{
-    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 }
 
 /* The time of its last change stays what it was: it says something (state_dir_set_fresh). */

@@ -140,8 +140,12 @@ struct entry_id store_embedded_cluster(const struct store_embedded *e)
 
 bool store_embedded_is_quiet(const struct store_embedded *e)
 {
-    return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox) &&
-           e->hold == HOLD_NOT && !e->is_still;
+    return e->batch == NULL && e->planning == NULL && list_is_empty(&e->inbox);
+}
+
+bool store_embedded_can_replace(const struct store_embedded *e)
+{
+    return store_embedded_is_quiet(e) && e->hold == HOLD_NOT && !e->is_still;
 }
 
 struct resource *store_embedded_find(const struct store_embedded *e, enum resource_kind kind,

@@ -142,6 +142,9 @@ enum store_embedded_knows store_embedded_knows(const struct store_embedded *e, u
  */
 bool store_embedded_is_quiet(const struct store_embedded *e);
 
+/* That, and no other process has the journal, or is about to. */
+bool store_embedded_can_replace(const struct store_embedded *e);
+
 /* ---- everything anew: a state that was read elsewhere ---- */
 
 struct store_embedded_base {
@@ -151,7 +154,7 @@ struct store_embedded_base {
     uint64_t config_tag;
 };
 
-/* Only while the store is quiet; nothing is planned until it is finished or given up. A store that
+/* Only while it can be replaced; nothing is planned until it is finished or given up. A store that
  * stops gives it up: what is added then is dropped, and `done` is not called. */
 void store_embedded_replace_start(struct store_embedded *e, const struct store_embedded_base *base);
 /* The entries up to the base that are to be listed, in their order; owned from now on. */

@@ -375,6 +375,8 @@ static bool try_release(struct control *control)
     bool is_at_rest = quota_keeper_try_release(the.quotas);
     if (!store_embedded_try_release(the.embedded) || !is_at_rest)
         return false;
+    if (the.shared != NULL && !store_status(store_get()).is_away)
+        state_dir_set_fresh(the.dir);
     state_dir_unlock(the.dir);
     the.is_released = true;
     return true;

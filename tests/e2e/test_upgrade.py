@@ -19,7 +19,7 @@ from harness.client import Connection, Cut
 from harness.load import Load
 from harness.node import BUILD
 from harness.ports import free_port
-from harness.wait import SLOWNESS, scaled, until
+from harness.wait import SANITIZED, SLOWNESS, scaled, until
 from harness.websocket import read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize
@@ -543,7 +543,7 @@ def test_a_revoked_key_is_refused_by_both(make_node, make_origin):
     goes_on = threading.Event()
 
     def slow(peer, request):
-        if request.path == "/slow":
+        if request.target == "/slow":
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
             goes_on.wait(20)
         peer.respond(200, b"here")
@@ -587,3 +587,120 @@ def test_the_supervisor_hears_of_it(make_node, tmp_path, monkeypatch):
             while "WATCHDOG=1" not in (words := sock.recv(4096).decode()):
                 assert "STOPPING" not in words
         assert node.process.pid != first
+
+
+# ---- with a shared store ----
+
+
+def test_a_cluster_does_not_notice(make_cluster, redis):
+    """One member, whatever its process: no alarm, all changes, on both nodes, all the time."""
+    cluster = make_cluster(redis)
+    cluster.connected()
+    first, second = cluster
+    first.route("r", paths=["/"], respond={"body": "here"})
+    cluster.agree()
+    loads = [Load(node.address, ["/"], connections=4, renew=0.2) for node in cluster]
+    incarnations = set()
+    for i in range(scaled(6, 3)):
+        node = cluster[i % 2]
+        other = cluster[1 - i % 2]
+        assert node.upgrade().status == 200
+        assert node.status()["store"]["state"] == "connected"
+        assert other.put("plans", f"p{i}", {"limits": []}).status == 201
+        assert node.put("plans", f"q{i}", {"limits": []}).status == 201
+        cluster.agree()
+        items = other.admin("GET", "/v1/nodes").json["items"]
+        assert len(items) == 2
+        incarnations |= {item["incarnation"] for item in items}
+        assert all(p.wait(20 * SLOWNESS) == 0 for p in node.predecessors)
+    for load in loads:
+        report = load.stop()
+        assert report.failures == [] and report.answers > 0, report
+    assert len(incarnations) > 4 if scaled(True, False) else True
+    for node in cluster:
+        assert node.metrics()["gatewayd_node_name_shared"] == 0
+        assert "another process serves" not in node.log()
+        assert "cannot be written" not in node.log()
+
+
+def test_a_failed_upgrade_in_a_cluster(make_cluster, redis, tmp_path):
+    """The new process is stopped when it has the folder, and killed: what others changed is kept."""
+    cluster = make_cluster(redis, start=False)
+    node, other = cluster
+    node.binary = tmp_path / "gatewayd"
+    shutil.copy(BUILD / "gatewayd", node.binary)
+    cluster.start()
+    cluster.connected()
+    other.route("r", paths=["/"], respond={"body": "here"})
+    cluster.agree()
+    failed = 0
+    for i in range(scaled(10, 4)):
+        upgrading = Upgrading(node)
+        pid = None
+        while pid is None and upgrading.is_alive():
+            pid = child_of(upgrading.parent)
+        time.sleep(random.random() * 0.04 * SLOWNESS)
+        os.kill(pid, signal.SIGSTOP)
+        upgrading.join(0.3)
+        if upgrading.is_alive():
+            assert other.put("plans", f"p{i}", {"limits": []}).status == 201
+            os.kill(pid, signal.SIGKILL)
+            failed += 1
+        else:
+            os.kill(pid, signal.SIGCONT)
+        upgrading.join()
+        goes_on(node)
+        cluster.agree()
+    assert failed > 0
+    revision = cluster.agree()
+    assert node.stop() == 0
+    node.start()
+    cluster.agree(revision)
+    assert "another process serves" not in node.log() + other.log()
+
+
+def test_a_key_revoked_elsewhere_during_an_upgrade(make_cluster, redis):
+    cluster = make_cluster(redis)
+    cluster.connected()
+    node, other = cluster
+    other.consumer("acme")
+    other.route("r", paths=["/"], respond={"body": "here"}, auth={"methods": ["key"]})
+    keys = [other.key("acme") for _ in range(scaled(8, 3))]
+    cluster.agree()
+    for key in keys:
+        header = [("X-API-Key", key["key"])]
+        with node.connect() as kept:
+            assert kept.request("GET", "/", header).status == 200
+            upgrading = Upgrading(node)
+            time.sleep(random.random() * 0.05 * SLOWNESS)
+            revision = other.admin("DELETE", f"/v1/keys/{key['id']}")
+            assert revision.status == 204
+            upgrading.join()
+            assert upgrading.answer.status == 200
+            cluster.agree()
+            assert node.get("/", header).status == 401
+            assert kept.request("GET", "/", header).status == 401
+
+
+@pytest.mark.skipif(SANITIZED, reason="rates need the plain build")
+def test_a_shared_limit_is_never_passed_by_an_upgrade(make_cluster, redis):
+    cluster = make_cluster(redis)
+    cluster.connected()
+    rate, burst = 200, 100
+    body = {"match": {"paths": ["/"]}, "respond": {"status": 200, "body": "ok"},
+            "limits": [{"name": "all", "by": "route", "rate": rate, "burst": burst}]}
+    assert cluster[0].admin("PUT", "/v1/routes/r", body).status == 201
+    cluster.agree()
+    begin = time.monotonic()
+    loads = [Load(node.address, ["/"], connections=6, renew=0.1, expect=(200, 429))
+             for node in cluster]
+    for i in range(6):
+        assert cluster[i % 2].upgrade().status == 200
+        time.sleep(0.3)
+    reports = [load.stop() for load in loads]
+    seconds = time.monotonic() - begin
+    for report in reports:
+        assert report.failures == [], report
+    count = sum(report.statuses.get(200, 0) for report in reports)
+    assert count <= burst + rate * seconds, (count, seconds)
+    assert count >= 0.5 * rate * seconds, (count, seconds)
