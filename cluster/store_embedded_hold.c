@@ -34,6 +34,8 @@ bool store_embedded_try_release(struct store_embedded *e)
     store_embedded_compact_give_up(e);
     if (!is_at_rest(e))
         return false;
+    if (e->authority != NULL)
+        store_embedded_turn_end(e); /* others need not wait for what is planned elsewhere */
     e->hold = HOLD_RELEASED;
     store_embedded_batch_run(e); /* what others accepted meanwhile */
     return true;

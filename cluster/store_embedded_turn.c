@@ -47,8 +47,9 @@ void store_embedded_turn_consider(struct store_embedded *e)
         list_is_empty(&e->queue) ? NULL : LIST_ITEM(e->queue.next, struct embedded_work, node);
     if (e->turn.state == TURN_HELD)
         store_embedded_turn_end(e); /* it ended too early */
-    if (first == NULL || !first->wants_turn || e->authority->type->take_turn == NULL ||
-        e->turn.state != TURN_NONE || loop_now_ms(e->settings.loop) > first->began_ms + WAIT_MOST)
+    if (e->hold != HOLD_NOT || first == NULL || !first->wants_turn ||
+        e->authority->type->take_turn == NULL || e->turn.state != TURN_NONE ||
+        loop_now_ms(e->settings.loop) > first->began_ms + WAIT_MOST)
         return;
     enter(e, TURN_ASKED, 0);
     e->authority->type->take_turn(e->authority, on_answer, e);

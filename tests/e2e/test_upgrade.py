@@ -17,7 +17,7 @@ from harness.adopted import adopt
 from harness.certs import Authority
 from harness.client import Connection, Cut
 from harness.load import Load
-from harness.node import BUILD
+from harness.node import BUILD, TOKENS
 from harness.ports import free_port
 from harness.wait import SANITIZED, SLOWNESS, scaled, until
 from harness.websocket import read_frame, upgrade
@@ -704,3 +704,25 @@ def test_a_shared_limit_is_never_passed_by_an_upgrade(make_cluster, redis):
     count = sum(report.statuses.get(200, 0) for report in reports)
     assert count <= burst + rate * seconds, (count, seconds)
     assert count >= 0.5 * rate * seconds, (count, seconds)
+
+
+def test_the_command(replaceable):
+    node = replaceable
+    adopt()
+
+    def run():
+        return subprocess.run(
+            [BUILD / "gatewayctl", "upgrade"], capture_output=True, text=True, check=False,
+            env={**os.environ, "GATEWAYCTL_SERVER": f"http://127.0.0.1:{node.admin_port}",
+                 "GATEWAYCTL_TOKEN": TOKENS["admin"], "HOME": str(node.folder)})
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    pid = int(done.stdout.split("process ")[1].split(" ")[0])
+    node.is_replaced_by(pid)
+    goes_on(node)
+    put_in_place(node.binary, b"#!/bin/sh\nexit 3\n")
+    done = run()
+    assert done.returncode == 1
+    assert "ended with status 3" in done.stderr
+    goes_on(node)

@@ -103,6 +103,73 @@ static void one_entry_can_be_read(void **state)
     journal_story_close(&s);
 }
 
+/* ---- beside the process that writes ---- */
+
+static void scan_beside(struct journal *j, struct problems *ps)
+{
+    enum journal_step step;
+    do
+        step = journal_scan(j, 100, ps);
+    while (step == JOURNAL_MORE);
+    assert_int_equal(step, JOURNAL_FINISHED);
+}
+
+static unsigned count_entries(struct journal *j, uint64_t from)
+{
+    struct journal_reader *r = journal_reader_new_from(j, from);
+    struct journal_record record;
+    unsigned count = 0;
+    do {
+        journal_reader_next(r, &record);
+        count += record.kind == JOURNAL_ENTRY;
+    } while (record.kind != JOURNAL_END);
+    journal_reader_free(&r);
+    return count;
+}
+
+static void a_journal_is_read_beside_the_one_who_writes_it(void **state)
+{
+    struct journal_story s;
+    struct problems ps;
+    problems_init(&ps);
+    assert_true(journal_story_open(&s, *state));
+    append_durably(&s, 7);
+    struct journal *beside = journal_open_beside(s.dir, &ps);
+    assert_non_null(beside);
+    append_durably(&s, 2);
+    /* As far as it was when it was opened, whatever stands half written behind it. */
+    scan_beside(beside, &ps);
+    uint64_t at = journal_size(beside);
+    assert_int_equal(count_entries(beside, 0), 7);
+    assert_int_equal(journal_last_revision(beside), 7);
+    append_durably(&s, 3);
+    assert_true(journal_take(beside, &ps));
+    scan_beside(beside, &ps);
+    assert_int_equal(count_entries(beside, at), 5);
+    assert_int_equal(journal_last_revision(beside), 12);
+    assert_int_equal(journal_cut(beside), 0);
+    journal_close(&beside);
+    problems_fini(&ps);
+    journal_story_close(&s);
+}
+
+static void a_journal_written_anew_meanwhile_is_not_taken(void **state)
+{
+    struct journal_story s;
+    struct problems ps;
+    problems_init(&ps);
+    assert_true(journal_story_open(&s, *state));
+    append_durably(&s, 7);
+    struct journal *beside = journal_open_beside(s.dir, &ps);
+    scan_beside(beside, &ps);
+    assert_int_equal(journal_story_compact(&s, 3), JOURNAL_DONE);
+    assert_false(journal_take(beside, &ps));
+    assert_int_equal(ps.count, 1);
+    journal_close(&beside);
+    problems_fini(&ps);
+    journal_story_close(&s);
+}
+
 /* ---- tails ---- */
 
 /* Any length of a file whose last group was not yet acknowledged loads, with nothing acknowledged
@@ -657,6 +724,8 @@ int main(void)
         TEST(an_empty_folder_gives_an_empty_journal),
         TEST(entries_are_there_after_a_restart),
         TEST(one_entry_can_be_read),
+        TEST(a_journal_is_read_beside_the_one_who_writes_it),
+        TEST(a_journal_written_anew_meanwhile_is_not_taken),
         TEST(a_torn_tail_is_cut_at_every_byte),
         TEST(a_hole_in_what_was_not_acknowledged_is_cut),
         TEST(every_changed_byte_is_noticed),

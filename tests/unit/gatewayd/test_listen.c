@@ -164,6 +164,71 @@ static void given_descriptors_are_taken_by_address(void **state)
     listen_table_fini(&next);
 }
 
+static void inherit(struct listen_table *t, const struct listen_entry *e, const char *name)
+{
+    for (unsigned i = 0; i < e->count; i++)
+        listen_table_inherit(t, &(struct listen_heirloom){ .name = text_of(name),
+                                                           .asked = e->asked,
+                                                           .fd = dup(e->fds[i]) });
+}
+
+/* By what was configured, whatever the port that was bound; more are added that listen later. */
+static void inherited_descriptors_are_taken_by_what_was_asked(void **state)
+{
+    struct listen_entry *mine = open_entry("http", "127.0.0.1:0", 2);
+    struct address asked = address_of("127.0.0.1:0");
+    struct listen_table next;
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+    listen_table_init(&next);
+    next.is_waiting = true;
+    inherit(&next, mine, "http");
+    struct listen_entry *e =
+        listen_table_open(&next, TEXT_OF("web"), &asked, 3, nowhere, &problems);
+    assert_non_null(e);
+    assert_true(address_equals(&e->address, &mine->address));
+    assert_false(e->is_given);
+    assert_int_equal(e->count, 3);
+    assert_int_equal(getsockopt(e->fds[2], SOL_SOCKET, SO_ACCEPTCONN, &listening, &size), 0);
+    assert_int_equal(listening, 0);
+    listen_table_listen(&next);
+    assert_int_equal(getsockopt(e->fds[2], SOL_SOCKET, SO_ACCEPTCONN, &listening, &size), 0);
+    assert_int_equal(listening, 1);
+    listen_table_fini(&next);
+}
+
+static void what_nobody_opens_is_dropped(void **state)
+{
+    struct listen_entry *mine = open_entry("http", "127.0.0.1:0", 1);
+    struct listen_table next;
+    struct address other = address_of("127.0.0.2:0");
+    listen_table_init(&next);
+    inherit(&next, mine, "http");
+    struct listen_entry *e =
+        listen_table_open(&next, TEXT_OF("http"), &other, 1, nowhere, &problems);
+    assert_non_null(e); /* of the same name, and another address: not the inherited one */
+    assert_false(e->is_inherited);
+    listen_table_drop_unopened(&next);
+    assert_ptr_equal(listen_table_find(&next, TEXT_OF("http")), e);
+    listen_table_fini(&next);
+}
+
+static void what_was_passed_on_is_left_alone_at_the_end(void **state)
+{
+    struct listen_entry *mine = open_entry("http", "127.0.0.1:0", 1);
+    int kept = dup(mine->fds[0]);
+    struct address address = mine->address;
+    mine->is_passed_on = true;
+    listen_table_hold_handshakes(&table);
+    listen_table_drop_passed_on(&table);
+    assert_null(listen_table_find(&table, TEXT_OF("http")));
+    /* Who has a copy accepts as before. */
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, &address.any, address.length), 0);
+    close(client);
+    close(kept);
+}
+
 static void what_is_no_listening_socket_is_closed(void **state)
 {
     int fds[2];
@@ -312,6 +377,9 @@ int main(void)
         TEST(another_process_of_ours_is_noticed),
         TEST(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
         TEST(given_descriptors_are_taken_by_address),
+        TEST(inherited_descriptors_are_taken_by_what_was_asked),
+        TEST(what_nobody_opens_is_dropped),
+        TEST(what_was_passed_on_is_left_alone_at_the_end),
         TEST(what_is_no_listening_socket_is_closed),
         TEST(one_without_reuseport_is_shared),
         TEST(accepting_is_bounded_per_turn),
