@@ -3,6 +3,7 @@
 purge. The tests of a class go on from where the one before left off."""
 import re
 import shutil
+import time
 
 import pytest
 
@@ -182,6 +183,12 @@ class Life:
         machine.shell("cp /root/kept /etc/gatewayd/gatewayd.conf")
         assert "has taken over" in machine.run("/usr/libexec/gatewayd/replace-running").stdout
         assert machine.http(URL) == "hello\n"
+
+    def test_the_watchdog_is_fed_by_the_one_that_took_over(self, machine):
+        seconds = int(re.match(r"(\d+)s", machine.show("gatewayd", "WatchdogUSec"))[1])
+        before = self.pid(machine)
+        time.sleep(seconds + 2)
+        assert self.pid(machine) == before and machine.show("gatewayd", "NRestarts") == "0"
 
     def test_one_that_hangs_or_dies_is_started_again(self, machine):
         for signal, seconds in (("STOP", 25), ("KILL", 10)):
