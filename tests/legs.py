@@ -212,7 +212,7 @@ def leg_packages():
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "--tb=short", "tests/packages"]
     if has_module("xdist"):
         command += ["-n", "3", "--dist", "loadscope"]
-    status, output = run(command, 1500, {"PYTHONDONTWRITEBYTECODE": "1"}, report.with_suffix(".log"))
+    status, output = run(command, 2400, {"PYTHONDONTWRITEBYTECODE": "1"}, report.with_suffix(".log"))
     for line in sorted(set(re.findall(r"^SKIPPED \[\d+\] (.*)$", output, re.M))):
         print(f"     skipped: {line}")
     return counts_of_junit(report, status, output)

@@ -101,7 +101,7 @@ def debs_here():
     need("dpkg-buildpackage", "dh")
     with once("deb") as (folder, is_new):
         if is_new:
-            run(*without_network(), ROOT / "packaging/build-deb", VERSION, folder, timeout=400)
+            run(*without_network(), ROOT / "packaging/build-deb", VERSION, folder, timeout=800)
     return folder
 
 
@@ -109,7 +109,7 @@ def older_debs_here():
     with once("deb-older") as (folder, is_new):
         if is_new:
             epoch = tree(folder / "tree", older=True)
-            run(folder / "tree/packaging/build-deb", OLDER, folder, timeout=400,
+            run(folder / "tree/packaging/build-deb", OLDER, folder, timeout=800,
                 env=dict(os.environ, SOURCE_DATE_EPOCH=epoch, DEB_BUILD_OPTIONS=QUICK))
     return folder
 
@@ -125,7 +125,7 @@ def debs_there(release, *, older):
             inside.mkdir(parents=True)
             epoch = tree(inside / "tree", older=older)
             run(*without_network(), "chroot", builder, f"/srv/{name}/tree/packaging/build-deb",
-                OLDER if older else VERSION, f"/srv/{name}/made", timeout=400,
+                OLDER if older else VERSION, f"/srv/{name}/made", timeout=800,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "SOURCE_DATE_EPOCH": epoch,
                      "DEB_BUILD_OPTIONS": QUICK if older else ""})
             shutil.copytree(inside / "made", folder)
@@ -149,7 +149,7 @@ def rpms_here():
     need("rpmbuild")
     with once("rpm") as (folder, is_new):
         if is_new:
-            run(*without_network(), ROOT / "packaging/build-rpm", VERSION, folder, timeout=400)
+            run(*without_network(), ROOT / "packaging/build-rpm", VERSION, folder, timeout=800)
     return folder
 
 
@@ -158,7 +158,7 @@ def older_rpms_here():
     with once("rpm-older") as (folder, is_new):
         if is_new:
             epoch = tree(folder / "tree", older=True)
-            run(folder / "tree/packaging/build-rpm", OLDER, folder, timeout=400,
+            run(folder / "tree/packaging/build-rpm", OLDER, folder, timeout=800,
                 env=dict(os.environ, SOURCE_DATE_EPOCH=epoch))
     return folder
 
@@ -222,7 +222,7 @@ def system(release, purpose, packages):
                 files.append(WORK / f"{purpose}-{release}.{index}{suffix}")
                 files[-1].write_text(text)
             done = run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages),
-                       "--dpkgopt=force-unsafe-io", release, folder, *files, check=False, timeout=400)
+                       "--dpkgopt=force-unsafe-io", release, folder, *files, check=False, timeout=800)
             if done.returncode != 0:
                 shutil.rmtree(folder, ignore_errors=True)
                 if re.search(r"Could not resolve|Could not connect|Connection (timed out|failed)|Temporary failure",

@@ -31,7 +31,7 @@ def test_debs_are_the_same_from_another_folder_without_git(tmp_path):
     tree = tmp_path / "somewhere" / "else"
     env = dict(without_cache(tmp_path), SOURCE_DATE_EPOCH=made.tree(tree))
     made.run(*made.without_network(), tree / "packaging/build-deb", made.VERSION, tmp_path / "made", env=env,
-             timeout=500)
+             timeout=800)
     assert digests(tmp_path / "made", "deb", "dsc", "tar.xz") == first
 
 
@@ -40,7 +40,7 @@ def test_rpms_are_the_same_twice(tmp_path):
     first = digests(folder, "rpm")
     assert len(first) == 3, first
     # In the same folder: rpm writes its name into the packages.
-    made.run(*made.without_network(), made.ROOT / "packaging/build-rpm", made.VERSION, folder, timeout=500,
+    made.run(*made.without_network(), made.ROOT / "packaging/build-rpm", made.VERSION, folder, timeout=800,
              env=without_cache(tmp_path))
     assert digests(folder, "rpm") == first
 
