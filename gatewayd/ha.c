@@ -143,8 +143,8 @@ bool ha_is_wanted(const struct ha *ha, size_t index)
 {
     const struct ha_place *p = &ha->places[index];
 
-    return ha->is_ready && !ha->is_quitting && p->phase == HA_WAITING && p->vrrp == HA_BACKUP &&
-           loop_now_ms(ha->loop) - p->begun_ms >= READY_MS;
+    return ha->is_ready && !ha->is_quitting && !ha->is_retired && p->phase == HA_WAITING &&
+           p->vrrp == HA_BACKUP && loop_now_ms(ha->loop) - p->begun_ms >= READY_MS;
 }
 
 void ha_note_promise(struct ha *ha, size_t index)

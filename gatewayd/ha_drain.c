@@ -403,7 +403,7 @@ enum ha_yield ha_yield(struct ha *ha, size_t index, ha_yielded_fn *done, void *a
 
     if (p->address->is_home)
         return HA_YIELD_HOME;
-    if (p->vrrp != HA_MASTER)
+    if (p->vrrp != HA_MASTER || ha->is_retired)
         return HA_YIELD_NOT_HELD;
     if (p->drain.yielded != NULL)
         return HA_YIELD_BUSY;

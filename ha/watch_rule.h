@@ -40,8 +40,8 @@ void watch_rule_on_silence(struct watch_rule *r);
  * file is believed. */
 bool watch_rule_is_due(struct watch_rule *r, size_t index, bool is_known, int held);
 
-/* "NAME WEIGHT\n"… of the addresses of the site, in any order. One that is missing is at fault: this
- * file has it and the gateway's does not, yet; one that is not of the site is skipped. False:
+/* "NAME WEIGHT\n"… of the addresses of the site, in any order. One that is missing is at fault:
+ * this file has it and the gateway's does not, yet; one that is not of the site is skipped. False:
  * something is no weight. */
 bool watch_rule_parse(const struct site_file *site, const char *text, size_t length, int *weights);
 
