@@ -112,7 +112,11 @@ static void take_secret(const struct handover_frame *frame)
 static void take_drained(struct control_inherit *in, const struct handover_frame *frame)
 {
     struct text name = frame->fields[HANDOVER_NAME];
+    bool is_address = text_equals(frame->fields[HANDOVER_SCOPE], TEXT_OF(HANDOVER_SCOPE_ADDRESS));
 
+    in->drained_is_address = mem_resize(
+        in->drained_is_address, (in->drained_count + 1) * sizeof(in->drained_is_address[0]));
+    in->drained_is_address[in->drained_count] = is_address;
     in->drained = mem_resize(in->drained, (in->drained_count + 1) * sizeof(in->drained[0]));
     in->drained[in->drained_count++] =
         text_from(mem_copy_text(name.at == NULL ? "" : name.at, name.length), name.length);
@@ -193,8 +197,20 @@ static void drain_as_before(struct control *c)
     struct control_inherit *in = inherit_of(c);
 
     for (size_t i = 0; i < in->drained_count; i++) {
-        if (!control_drain(c, in->drained[i]))
+        if (!in->drained_is_address[i] && !control_drain(c, in->drained[i]))
             log_info(&c->log, "listener %.*s was drained and is not there any more",
+                     TEXT_ARGS(in->drained[i]));
+    }
+}
+
+/* Before any weight is written. */
+static void keep_addresses_drained(struct control *c)
+{
+    struct control_inherit *in = inherit_of(c);
+
+    for (size_t i = 0; c->ha != NULL && i < in->drained_count; i++) {
+        if (in->drained_is_address[i] && !ha_inherit_drained(c->ha, in->drained[i]))
+            log_info(&c->log, "address %.*s was drained and is not there any more",
                      TEXT_ARGS(in->drained[i]));
     }
 }
@@ -209,6 +225,7 @@ static void become_ours(struct control *c)
     notify_mute(false);
     for (size_t i = 0; i < c->heritage_count; i++)
         listen_table_listen(c->heritages[i].table);
+    keep_addresses_drained(c);
     control_begin_serving(c);
     for (size_t i = 0; control_services[i] != NULL; i++) {
         if (control_services[i]->resume != NULL)
@@ -459,6 +476,7 @@ void control_inherit_fini(struct control *c)
         MEM_FREE(&name);
     }
     MEM_FREE(&in->drained);
+    MEM_FREE(&in->drained_is_address);
 }
 
 static void send_hello(struct control *c)

@@ -126,6 +126,7 @@ struct control_inherit {
     struct loop_timer poll;
     uint64_t settle_ms;
     struct text *drained; /* owned */
+    bool *drained_is_address;
     size_t drained_count;
     struct list questions;
 };

@@ -206,6 +206,20 @@ static void send_secret(struct control *c)
     explicit_bzero(secret, sizeof(secret));
 }
 
+/* Those on their way to another node, too. */
+static void send_drained_addresses(struct control *c)
+{
+    struct handover_frame frame = { .kind = HANDOVER_DRAINED };
+
+    frame.fields[HANDOVER_SCOPE] = TEXT_OF(HANDOVER_SCOPE_ADDRESS);
+    for (size_t i = 0; c->ha != NULL && i < ha_count(c->ha); i++) {
+        struct ha_status status = ha_get(c->ha, i);
+        frame.fields[HANDOVER_NAME] = status.address->name;
+        if (status.phase != HA_WAITING && status.phase != HA_SERVING)
+            handover_link_send(c->upgrade.link, &frame, NULL, 0);
+    }
+}
+
 static void send_drained(struct control *c)
 {
     struct handover_frame frame = { .kind = HANDOVER_DRAINED };
@@ -217,6 +231,7 @@ static void send_drained(struct control *c)
         if (c->drained[i])
             handover_link_send(c->upgrade.link, &frame, NULL, 0);
     }
+    send_drained_addresses(c);
 }
 
 static void send_beginning(struct control *c)

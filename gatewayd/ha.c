@@ -319,8 +319,22 @@ void ha_on_ready(struct ha *ha)
 {
     ha->is_ready = true;
     ha_pulse_start(ha);
-    for (size_t i = 0; i < ha->count; i++)
-        ha_begin_serving(&ha->places[i]);
+    for (size_t i = 0; i < ha->count; i++) {
+        if (ha->places[i].is_inherited)
+            ha_drain_inherit(&ha->places[i]);
+        else
+            ha_begin_serving(&ha->places[i]);
+    }
+}
+
+bool ha_inherit_drained(struct ha *ha, struct text name)
+{
+    size_t i = ha_find(ha, name);
+
+    if (i == ha->count)
+        return false;
+    ha->places[i].is_inherited = true;
+    return true;
 }
 
 void ha_on_end(struct ha *ha)
@@ -342,6 +356,7 @@ void ha_retire(struct ha *ha)
 {
     ha->is_retired = true;
     loop_timer_stop(&ha->tick);
+    loop_timer_stop(&ha->step);
     ha_pulse_stop(ha);
     ha_state_stop(ha);
     ha_probe_leave(ha->probe);

@@ -66,7 +66,9 @@ MUST_USE struct ha *ha_new(struct control *control, struct listen_table *listene
 void ha_start(struct ha *ha, struct worker *const *workers, unsigned worker_count);
 void ha_on_ready(struct ha *ha); /* the first configuration is in force */
 
-/* Both at once, in the place of another process: no weight changes on the way. */
+/* Both at once, in the place of another process: no weight changes on the way. What that one had
+ * drained, or was draining, is said before (false: there is no such address). */
+MUST_USE bool ha_inherit_drained(struct ha *ha, struct text name);
 void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_count);
 /* Another process answers probes and writes weights from now on. */
 void ha_retire(struct ha *ha);

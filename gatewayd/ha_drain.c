@@ -314,6 +314,13 @@ static uint64_t last_try_ms(uint64_t window_ms)
     return window_ms / 4 < LAST_MOST_MS ? window_ms / 4 : LAST_MOST_MS;
 }
 
+void ha_drain_inherit(struct ha_place *p)
+{
+    p->drain = (struct ha_drain){ .reason = HA_FOR_OPERATOR };
+    mark(p, WORKER_PLACE_DRAIN);
+    ha_enter(p, HA_DRAINED);
+}
+
 void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_ms)
 {
     uint64_t now = loop_now_ms(p->ha->loop);

@@ -54,6 +54,7 @@ struct ha_place {
     uint64_t taker_ms;   /* when somebody who would take it was heard of last; 0: never */
     char *conflict;      /* names of nodes that have it too; NULL: none */
     struct ha_drain drain;
+    bool is_inherited; /* drained, by the process before us */
 };
 
 #define HA_UNWRITTEN 1
@@ -122,6 +123,7 @@ void ha_probe_free(struct ha_probe **probe);
 
 /* ha_drain.c */
 void ha_drain_init(struct ha *ha);
+void ha_drain_inherit(struct ha_place *p); /* as the process before us had it */
 void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_ms);
 void ha_drain_stop(struct ha_place *p); /* the waiter is told that it stays */
 void ha_drain_on_vrrp(struct ha_place *p);

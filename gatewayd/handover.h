@@ -77,6 +77,9 @@ struct handover_frame {
 /* "g" in FLAGS: systemd gave the descriptor, it outlives both processes. */
 #define HANDOVER_FLAG_GIVEN "g"
 
+/* SCOPE of what is drained: a virtual address, not a listener. */
+#define HANDOVER_SCOPE_ADDRESS "address"
+
 /* Adds the frame; fields past what a frame holds are cut (texts for people only). */
 void handover_print(const struct handover_frame *frame, struct builder *b);
 

@@ -726,3 +726,49 @@ def test_the_command(replaceable):
     assert done.returncode == 1
     assert "ended with status 3" in done.stderr
     goes_on(node)
+
+
+def test_virtual_addresses_stay_as_they_are(make_node, tmp_path):
+    """No weight changes on the way, and probes are answered."""
+    folder = tmp_path / "ha"
+    folder.mkdir()
+    (tmp_path / "ha.addresses").write_text("va 127.0.0.2/8 lo home\nvb 127.0.0.3/8 lo guest\n")
+    (folder / "va.state").write_text("MASTER 1\n")
+    (folder / "vb.state").write_text("BACKUP 1\n")
+    node = make_node(ha={"addresses": str(tmp_path / "ha.addresses"), "folder": str(folder)})
+    node.route("r", paths=["/"], respond={"body": "here"})
+
+    def weights():
+        with Connection(str(folder / "probe.sock")) as link:
+            answer = link.request("GET", "/ha")
+            assert answer.status == 200
+            return answer.text
+
+    assert node.admin("POST", "/v1/drain", {"address": "vb"}).status == 200
+    until(lambda: "vb -100" in weights())
+    before = weights()
+    assert "va 0" in before
+    wrong, ends = [], threading.Event()
+
+    def look():
+        while not ends.is_set():
+            for name, weight in (("va", "0"), ("vb", "-100")):
+                text = (folder / f"{name}.track").read_text().strip()
+                if text != weight:
+                    wrong.append((name, text))
+            try:
+                if weights() != before:
+                    wrong.append(weights())
+            except (OSError, Cut) as error:
+                wrong.append(repr(error))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(scaled(5, 3)):
+        assert node.upgrade().status == 200
+        time.sleep(0.1)
+    ends.set()
+    thread.join()
+    assert not wrong, wrong[:5]
+    assert node.admin("DELETE", "/v1/drain?address=vb").status == 204
+    until(lambda: "vb 0" in weights())
