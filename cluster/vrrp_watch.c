@@ -15,7 +15,7 @@
 #define FRESH_MS    2500 /* so long an answer counts */
 #define YIELD_MS    15000
 #define NODES_MOST  64
-#define CONFLICT_MS 1000 /* both have it for so long: it is not just moving */
+#define CONFLICT_MS 3000 /* both have it for longer than a word counts: it is not just moving */
 #define NAMES_MOST  1024
 
 static const struct log_scope log_ha = { .subject = LOG_SUBJECT_ha };

@@ -24,9 +24,9 @@
 
 #define STEP_MS 5
 
-/* gatewayd-hold holds for no longer, and is asked again after the second. */
+/* gatewayd-hold holds for no longer, and is asked again long before: it may be late. */
 #define HOLD_MS  300
-#define RENEW_MS 150
+#define RENEW_MS 100
 
 /* For what is in flight; with the move it is less than a second. */
 #define PATIENCE_MS 600
