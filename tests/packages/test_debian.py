@@ -190,6 +190,17 @@ class Life:
         time.sleep(seconds + 2)
         assert self.pid(machine) == before and machine.show("gatewayd", "NRestarts") == "0"
 
+    def test_one_that_took_over_is_waited_for_when_it_stops(self, machine):
+        """It was not systemd that started it: once it was killed where it stood."""
+        load = machine.load(URL)
+        since = machine.shell("date +%s").strip()
+        machine.run("systemctl", "restart", "gatewayd")
+        counts = load.end()
+        assert not [error for error in counts["errors"] if "Refused" not in error], counts
+        self.wait_serving(machine)
+        said = machine.shell(f"journalctl --no-pager -u gatewayd --since @{since}")
+        assert '"draining: ' in said and '"message":"stopped"' in said and "status=9/KILL" not in said, said
+
     def test_one_that_hangs_or_dies_is_started_again(self, machine):
         for signal, seconds in (("STOP", 25), ("KILL", 10)):
             before = self.pid(machine)
