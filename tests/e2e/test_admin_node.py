@@ -188,6 +188,9 @@ def test_every_call_of_the_description_is_served(node):
             if method == "parameters":
                 continue
             real = path.replace("{", "").replace("}", "")
+            if real == "/v1/upgrade":
+                assert node.upgrade().status == 200
+                continue
             answer = call(node, method.upper(), real, {} if method in ("put", "patch", "post")
                           else None)
             assert answer.status != 405 and answer.status < 600, (method, path)

@@ -348,8 +348,15 @@ def test_a_new_process_that_refuses_its_configuration(replaceable, tmp_path):
 
 
 def child_of(process):
+    """Once it runs the new program: stopped before that it would hold up who starts it."""
     path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return next((int(pid) for pid in path.read_text().split()), None)
+    try:
+        for pid in path.read_text().split():
+            if b"GATEWAYD_HANDOVER=" in pathlib.Path(f"/proc/{pid}/environ").read_bytes():
+                return int(pid)
+    except OSError:  # gone meanwhile
+        pass
+    return None
 
 
 class Upgrading(threading.Thread):
