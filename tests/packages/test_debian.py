@@ -261,7 +261,8 @@ class Life:
         machine.shell("systemctl start gatewayd")
         self.wait_held(machine)
         machine.shell("systemctl stop keepalived gatewayd-watch gatewayd-hold; "
-                      "cp -a /root/gatewayd.conf /etc/gatewayd/; rm /etc/gatewayd/ha.addresses; "
+                      "cp -a /root/gatewayd.conf /etc/gatewayd/; "
+                      "rm /etc/gatewayd/ha.addresses /etc/keepalived/keepalived.conf; "
                       "systemctl restart gatewayd")
         assert "10.77.0.100" not in machine.shell("ip address show dev eth0")
         self.wait_serving(machine)
