@@ -14,9 +14,9 @@ TOKEN = "/etc/gatewayd/admin.token"
 URL = "http://127.0.0.1:8080/hello"
 EXAMPLES = "/usr/share/doc/gatewayd/examples"
 
-# What is left by others than the package: package manager, user database, logs.
+# What is left by others than the package: package manager, user database, logs, keepalived's own names.
 NOT_OURS = re.compile(r"^/(proc|sys|dev|run|tmp|var/(lib/(dpkg|apt|systemd|logrotate|misc|private)|cache|tmp|log)|root|"
-                      r"etc/(passwd|group|shadow|gshadow|subuid|subgid|ld\.so\.cache))")
+                      r"etc/(passwd|group|shadow|gshadow|subuid|subgid|ld\.so\.cache|iproute2))")
 
 
 SITE = """
