@@ -277,7 +277,7 @@ static const struct schema cluster_schema = {
 static const struct field ha_fields[] = {
     FIELD_PATH(struct node_ha, addresses, .initial = "/etc/gatewayd/ha.addresses",
                .summary = "File of the virtual addresses: lines of NAME ADDRESS/LENGTH INTERFACE "
-                          "home|guest.",
+                          "home or guest.",
                .example = "\"/etc/gatewayd/ha.addresses\""),
     FIELD_PATH(struct node_ha, folder, .initial = "/run/gatewayd-ha",
                .summary = "Folder of what is shared with keepalived and the programs beside it: "

@@ -58,15 +58,33 @@ def test_both_nodes_are_restarted_one_after_the_other(lab):
     without_a_failure(lab, load, "restarts")
 
 
+@pytest.mark.parametrize("what", ["cable", "keepalived"])
+def test_what_was_lost_is_asked_for_when_it_can_be_held_again(lab, what):
+    """gatewayd never stopped serving; a cable is put back, keepalived is started again."""
+    lab.restore()
+    if what == "cable":
+        lab.a.link(False)
+    else:
+        lab.a.kill_keepalived("parent", "child")
+    until(lambda: lab.b.held() == set(lab.addresses()) and lab.a.held() == set(), timeout=10,
+          what="the addresses at the other node")
+    until(lambda: all(lab.a.track(name) == -100 for name in lab.homes(lab.a)), timeout=10,
+          what="gatewayd having heard of it")
+    load = Load(lab, paths=PATHS)
+    time.sleep(0.3)
+    lab.restore()
+    without_a_failure(lab, load, f"{what} back")
+
+
 def test_keepalived_is_restarted(lab):
     """Ending politely it gives its addresses up before gatewayd could drain them: what is open
     breaks, and nobody waits for long."""
     lab.restore()
-    load = Load(lab)
+    load = Load(lab, timeout=600)  # what a node took with it is answered by nobody
     time.sleep(0.3)
     lab.a.end("keepalived")
     time.sleep(1)
     report = load.stop()
     print(f"keepalived stopped: {report}")
     assert lab.b.held() == set(lab.addresses()) and lab.a.held() == set()
-    assert max(report.gap(address) for address in lab.addresses().values()) <= 1.0, report
+    assert max(report.gap(address) for address in lab.addresses().values()) <= 1.0, f"{report}\n{lab.story()}"

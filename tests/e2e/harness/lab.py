@@ -229,6 +229,11 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
         path = self.run_folder / f"{name}.state"
         return path.read_text().split()[0] if path.exists() else ""
 
+    def is_checked(self):
+        """Does keepalived's own check say that all is well?"""
+        said = [line for line in self.log("keepalived").splitlines() if "VRRP_Script(gatewayd)" in line]
+        return bool(said) and "succeeded" in said[-1]
+
     def states(self):
         return {name: self.state(name) for name in self.addresses()}
 
@@ -269,6 +274,9 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
 
     def start_keepalived(self):
         parent, child = self._pidfiles()
+        # A child whose parent was killed may wait for the first process of this machine to look.
+        for path in (parent, child):
+            path.unlink(missing_ok=True)
         self.spawn("keepalived", "keepalived", "-n", "-l", "-D", "-G", "-P", "-f",
                    self.folder / "keepalived.conf", "-p", parent, "-r", child)
 
@@ -532,7 +540,7 @@ routes = ( {{ name = "fast"; match = {{ paths = ("/fast"); }}; respond = {{ body
                     return False
                 if node.track(site["name"]) != 0 or (site["name"] in node.held()) != is_home:
                     return False
-        return all(node.is_ready() for node in self.nodes)
+        return all(node.is_checked() and node.is_ready() for node in self.nodes)
 
     def settle(self, timeout=40):
         try:
