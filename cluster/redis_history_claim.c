@@ -203,10 +203,13 @@ static void on_committed(void *arg, const struct redis_answer *a)
         answer(h, AUTHORITY_TURN, TEXT_EMPTY);
     else if (redis_value_is(word, "unstaged") && h->claim.is_staged)
         stage_again(h);
-    else
+    else if (redis_value_is(word, "late") || redis_value_is(word, "foreign") ||
+             redis_value_is(word, "unstaged"))
         answer(h, AUTHORITY_AWAY,
                TEXT_OF("Redis got the change too late, or holds another history by now: nothing "
                        "was changed."));
+    else
+        lose(h); /* no answer to a commit: what became of it is looked up */
 }
 
 /* Nodes read many entries at once: what is in the log itself is bounded. */

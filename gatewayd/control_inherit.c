@@ -223,8 +223,6 @@ static void become_ours(struct control *c)
     loop_timer_stop(&in->poll);
     free_pools(in);
     notify_mute(false);
-    for (size_t i = 0; i < c->heritage_count; i++)
-        listen_table_listen(c->heritages[i].table);
     keep_addresses_drained(c);
     control_begin_serving(c);
     for (size_t i = 0; control_services[i] != NULL; i++) {
@@ -255,6 +253,9 @@ static void on_poll(void *arg)
         return;
     }
     in->phase = CONTROL_INHERIT_SERVING;
+    /* Before the other process tells anybody that it was replaced. */
+    for (size_t i = 0; i < c->heritage_count; i++)
+        listen_table_listen(c->heritages[i].table);
     if (in->link == NULL)
         become_ours(c);
     else

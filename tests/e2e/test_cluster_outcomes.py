@@ -32,6 +32,7 @@ class Cutter(Proxy):
     def change(self, piece, source):
         if self.victim is not None and source is self.victim:
             self.victim = None
+            self.ending.add(source)
             self._cut()
             return b""
         if self.marker is None or self.marker not in piece:
@@ -41,6 +42,7 @@ class Cutter(Proxy):
             return piece  # what a node follows, on its way back
         self.met, self.marker = self.met + 1, None
         if self.how == "request":
+            self.ending.add(source)
             self._cut()
             return b""
         if self.how == "late":

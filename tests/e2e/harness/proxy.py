@@ -26,6 +26,8 @@ class _Pump(threading.Thread):
                     time.sleep(0.002)
                 piece = self.proxy.change(piece, self.source)
                 self.sink.sendall(piece)
+                if self.source in self.proxy.ending:
+                    break
         except OSError:
             pass
         for end in (self.source, self.sink):
@@ -47,6 +49,7 @@ class Proxy:
         self.closing = False
         self.accepted = 0
         self.cut_after = None  # bytes from the server, then everything is cut
+        self.ending = set()  # ends from which no byte more passes: none go missing in between
         self._pairs = []
         self._lock = threading.Lock()
         self._refusing = False
@@ -98,6 +101,7 @@ class Proxy:
         self.cut_after -= len(kept)
         if self.cut_after <= 0:
             self.cut_after = None
+            self.ending.add(source)
             threading.Thread(target=self.cut, daemon=True).start()
         return kept
 
