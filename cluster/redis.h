@@ -28,9 +28,9 @@ enum redis_use {
 /* Reads the files it names (passwords, certificates). NULL and problems. */
 MUST_USE struct redis *redis_new(const struct node_config *node, struct store_thread *thread,
                                  struct problems *ps);
-/* SIGHUP: who we are, whom we believe, and how long requests wait, by `config` (NULL: as at the start; borrowed for the
- * call) and its files, which are read again; for new connections. On problems what was known stays.
- * Control. */
+/* SIGHUP: who we are, whom we believe, and how long requests wait, by `config` (NULL: as at the
+ * start; borrowed for the call) and its files, which are read again; for new connections. On
+ * problems what was known stays. Control. */
 void redis_reload(struct redis *r, const struct node_redis *config, struct problems *ps);
 /* -t: are the files right? Connects to nothing. */
 MUST_USE bool redis_check(const struct node_config *node, struct problems *ps);
