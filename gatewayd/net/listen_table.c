@@ -26,6 +26,7 @@
 void listen_table_init(struct listen_table *t)
 {
     list_init(&t->entries);
+    t->is_waiting = false;
 }
 
 static struct listen_entry *add_entry(struct listen_table *t, struct text name,
