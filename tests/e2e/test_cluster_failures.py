@@ -354,13 +354,14 @@ def test_a_node_started_while_redis_is_away_says_so_and_catches_up(place):
     with place.ordeal(losses=1, nodes=[a]) as ordeal:
         place.proxies[1].refusing = True
         place.proxies[1].cut()
+        cut = time.monotonic()
         place.cluster.connected(False, nodes=[b])
         revision = b.status()["revision"]
         ordeal.written([a], count=3)
         place.redis.kill()
         size = len(b.log())
         assert b.stop() == 0
-        time.sleep(1.5)
+        time.sleep(max(0, cut + 2.1 - time.monotonic()))
         b.start()
         status = b.status()
         assert (status["state"], status["revision"]) == ("ready", revision)
