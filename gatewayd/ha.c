@@ -108,9 +108,10 @@ void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before)
              ha_vrrp_name(p->vrrp), ha_vrrp_name(before));
     if (p->phase == HA_WAITING && p->vrrp == HA_MASTER)
         ha_enter(p, HA_SERVING);
-    /* Lost otherwise than by a drain: it is not taken from under who has it now. */
+    /* Lost with its cable or with keepalived: it is not taken from under who has it now. Lost to
+     * another node that keepalived likes better, it is not asked for: it could not be held. */
     else if (p->phase == HA_SERVING && p->address->is_home && before == HA_MASTER &&
-             p->vrrp != HA_UNKNOWN)
+             p->vrrp != HA_UNKNOWN && p->vrrp != HA_BACKUP)
         ha_enter(p, HA_WAITING);
     ha_drain_on_vrrp(p);
     control_note_change(p->ha->control);

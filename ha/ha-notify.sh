@@ -12,6 +12,16 @@ umask 022
 # keepalived that stops ends this first; the last word is in the FIFO by then, and its end follows.
 trap '' TERM HUP
 
+# A keepalived that was killed is started again faster than the reader of the dead one has written
+# its last word: that comes first, and two never read at once.
+before=$(cat "$folder/.notify.pid" 2>/dev/null)
+for try in 1 2 3 4 5 6 7 8 9 10 last; do
+    case "$before" in "" | *[!0-9]*) break ;; esac
+    [ "$(cat "/proc/$before/comm" 2>/dev/null)" = ha-notify ] || break
+    if [ "$try" = last ]; then kill -KILL "$before"; else sleep 0.1; fi
+done
+echo $$ >"$folder/.notify.pid"
+
 state() { # NAME STATE
     printf '%s %s\n' "$2" "$(date +%s)" >"$folder/.$1.state.$$" &&
         mv -f "$folder/.$1.state.$$" "$folder/$1.state"

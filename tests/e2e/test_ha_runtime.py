@@ -129,8 +129,14 @@ def test_weights_follow_readiness_and_what_keepalived_says(site):
     assert metrics['gatewayd_vrrp_conflict{address="va"}'] == 0
     site.say("vb", "FAULT")
     until(lambda: site.node.status()["vrrp"]["vb"] == "fault", what="the fault in the status")
-    # Lost otherwise than by a drain: it is not taken from under who has it now.
+    # Lost to a node that keepalived likes better: what it did not hold it is not given by asking.
     site.say("va", "BACKUP")
+    until(lambda: site.node.status()["vrrp"]["va"] == "backup", what="the loss in the status")
+    assert site.track("va") == SERVES
+    # Lost with a cable: it is not taken from under who has it now.
+    site.say("va", "MASTER")
+    until(lambda: site.node.status()["vrrp"]["va"] == "master", what="it is back")
+    site.say("va", "FAULT")
     until(lambda: site.track("va") == YIELDS, what="waiting for it")
 
 
