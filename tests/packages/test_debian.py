@@ -245,9 +245,12 @@ class Life:
         assert machine.http("http://10.77.0.100:8080/hello") == "hello\n"
         assert machine.show("gatewayd-watch", "User") == "gatewayd"
 
+        mastered = self.times_master(machine)
         machine.run("systemctl", "kill", "-s", "KILL", "gatewayd", check=False)
         self.wait_said(machine, "keepalived", "Entering FAULT STATE")
-        self.wait_held(machine)  # systemd started it again
+        # systemd started it again. (What is there just after the fault is what was there before it.)
+        wait_for(lambda: self.times_master(machine) > mastered, 20)
+        self.wait_held(machine)
 
         before = machine.show("keepalived", "MainPID")
         machine.run("systemctl", "kill", "-s", "KILL", "keepalived", check=False)
@@ -279,6 +282,10 @@ class Life:
                 "ip address show dev eth0; systemctl --no-pager status gatewayd-watch gatewayd-hold keepalived; "
                 "journalctl --no-pager -n 60 -u keepalived -u gatewayd-watch -u gatewayd-hold -u gatewayd",
                 check=False)) from None
+
+    @staticmethod
+    def times_master(machine):
+        return machine.shell("journalctl --no-pager -u keepalived").count("Entering MASTER STATE")
 
     def wait_said(self, machine, unit, what, *others):
         units = " ".join(f"-u {name}" for name in (unit, *others))
