@@ -143,20 +143,6 @@ static void parse_line(struct reading *r, struct text line)
         add(r, &a);
 }
 
-static void parse_lines(struct reading *r, struct text text)
-{
-    struct text line;
-
-    while (text_cut(&text, '\n', &line)) {
-        r->place.line++;
-        if (line.length > 0 && line.at[line.length - 1] == '\r')
-            line.length--;
-        line = text_trim(text_first(line, text_find_byte(line, '#')));
-        if (line.length > 0)
-            parse_line(r, line);
-    }
-}
-
 bool ha_addresses_parse(struct text text, const char *file, struct problems *ps,
                         struct ha_addresses *out)
 {
@@ -166,12 +152,14 @@ bool ha_addresses_parse(struct text text, const char *file, struct problems *ps,
         .into = &all, .lines = lines, .place = { .file = file, .pointer = "", .path = "" }, .ps = ps
     };
     size_t before = ps->count + ps->dropped;
+    struct text line;
 
     arena_init(&all.arena, SIZE_MAX);
     all.items = arena_zalloc(&all.arena, HA_ADDRESSES_MOST * sizeof(*all.items));
     if (text.at == NULL)
         text.at = "";
-    parse_lines(&r, text);
+    while (text_cut_line(&text, &r.place.line, &line))
+        parse_line(&r, line);
     if (all.count == 0 && ps->count + ps->dropped == before)
         problems_add(ps, (struct place){ .file = file, .pointer = "", .path = "" },
                      "There must be at least one address: a line of NAME ADDRESS/LENGTH INTERFACE "

@@ -104,14 +104,8 @@ bool tokens_parse(struct text text, const char *file, struct problems *ps,
     ts.items = arena_zalloc(&ts.arena, count_lines(text) * sizeof(*ts.items));
     if (text.at == NULL)
         text.at = "";
-    while (text_cut(&text, '\n', &line)) {
-        place.line++;
-        if (line.length > 0 && line.at[line.length - 1] == '\r')
-            line.length--;
-        line = text_trim(text_first(line, text_find_byte(line, '#')));
-        if (line.length > 0)
-            parse_line(&ts, line, place, ps);
-    }
+    while (text_cut_line(&text, &place.line, &line))
+        parse_line(&ts, line, place, ps);
     if (ps->count + ps->dropped != before) {
         arena_reset(&ts.arena);
         return false;

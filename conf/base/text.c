@@ -89,6 +89,21 @@ struct text text_trim(struct text t)
     return t;
 }
 
+bool text_cut_line(struct text *rest, unsigned *number, struct text *line_out)
+{
+    struct text line;
+
+    while (text_cut(rest, '\n', &line)) {
+        ++*number;
+        if (line.length > 0 && line.at[line.length - 1] == '\r')
+            line.length--;
+        *line_out = text_trim(text_first(line, text_find_byte(line, '#')));
+        if (line_out->length > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Longer names than this get no hints. */
 #define DISTANCE_MAX 64
 

@@ -106,6 +106,11 @@ static inline struct text text_first(struct text t, size_t length)
  * *rest as the whole and rest->at not NULL; it ends with rest->at NULL. */
 MUST_USE bool text_cut(struct text *rest, char separator, struct text *piece_out);
 
+/* The next line of *rest (as of text_cut) that says something: without its end, LF or CRLF, a
+ * comment from # on, and spaces around it. Every line passed is added to *number. False: there is
+ * none any more. */
+MUST_USE bool text_cut_line(struct text *rest, unsigned *number, struct text *line_out);
+
 /* Without leading and trailing spaces and tabs (OWS of RFC 9110 §5.6.3). */
 struct text text_trim(struct text t);
 

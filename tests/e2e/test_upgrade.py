@@ -372,12 +372,13 @@ class Upgrading(threading.Thread):
     def run(self):
         self.answer = self.node.upgrade()
 
-    def stop_child(self):
-        """The child, stopped at once; None: it had the node already."""
+    def stop_child(self, after=0):
+        """The child, stopped so many seconds after it began; None: it had the node already."""
         pid = None
         while pid is None and self.is_alive():
             pid = child_of(self.parent)
         if pid is not None:
+            time.sleep(after)
             os.kill(pid, signal.SIGSTOP)
         return pid
 
@@ -389,11 +390,7 @@ def test_a_new_process_that_dies_at_any_point(replaceable):
     failed = 0
     for i in range(scaled(30, 8)):
         upgrading = Upgrading(node)
-        pid = None
-        while pid is None and upgrading.is_alive():
-            pid = child_of(upgrading.parent)
-        time.sleep(random.random() * 0.03 * SLOWNESS)
-        os.kill(pid, signal.SIGSTOP)
+        pid = upgrading.stop_child(after=random.random() * 0.03 * SLOWNESS)
         upgrading.join(0.3)
         if upgrading.is_alive():
             os.kill(pid, signal.SIGKILL)
@@ -643,11 +640,7 @@ def test_a_failed_upgrade_in_a_cluster(make_cluster, redis, tmp_path):
     failed = 0
     for i in range(scaled(10, 4)):
         upgrading = Upgrading(node)
-        pid = None
-        while pid is None and upgrading.is_alive():
-            pid = child_of(upgrading.parent)
-        time.sleep(random.random() * 0.04 * SLOWNESS)
-        os.kill(pid, signal.SIGSTOP)
+        pid = upgrading.stop_child(after=random.random() * 0.04 * SLOWNESS)
         upgrading.join(0.3)
         if upgrading.is_alive():
             assert other.put("plans", f"p{i}", {"limits": []}).status == 201
