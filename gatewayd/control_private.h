@@ -79,7 +79,9 @@ enum control_upgrade_phase {
 /* Towards the process after us. */
 struct control_upgrade {
     enum control_upgrade_phase phase;
-    struct handover_link *link;
+    struct handover_child *child; /* that does not run its program yet */
+    int end;                      /* of the socketpair, ours; while there is a child */
+    struct handover_link *link;   /* from then on */
     int pid;
     uint64_t began_ms;
     uint64_t word_ms; /* of the loop: its last sign of life */

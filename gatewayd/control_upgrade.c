@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 
 #include "conf/base/mem.h"
 #include "gatewayd/control_private.h"
+#include "gatewayd/handover_child.h"
 #include "gatewayd/notify.h"
 #include "gatewayd/service.h"
 
@@ -32,8 +32,6 @@
 #define TOO_LONG_MS 110000
 /* For a process that said why it ends, or closed its end, to be gone by itself. */
 #define GOING_MS 1000
-
-extern char **environ;
 
 static void fail(struct control *c, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -97,67 +95,6 @@ void control_set_program(struct control *c, char **argv)
     MEM_FREE(&c->program);
     c->program = file;
     c->arguments = argv;
-}
-
-/* What systemd says of a process by its number, and what we say. */
-static bool is_left_out(const char *variable)
-{
-    static const struct text names[] = {
-        TEXT("LISTEN_PID="),   TEXT("LISTEN_FDS="),         TEXT("LISTEN_FDNAMES="),
-        TEXT("WATCHDOG_PID="), TEXT(HANDOVER_VARIABLE "="),
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (text_starts_with(text_of(variable), names[i]))
-            return true;
-    }
-    return false;
-}
-
-/* The strings are borrowed. */
-static char **make_environment(char *handover)
-{
-    size_t count = 0;
-    size_t used = 0;
-
-    while (environ[count] != NULL)
-        count++;
-    char **made = mem_new_array(count + 2, sizeof(made[0]));
-    for (size_t i = 0; i < count; i++) {
-        if (!is_left_out(environ[i]))
-            made[used++] = environ[i];
-    }
-    made[used] = handover;
-    return made;
-}
-
-/* 0, or why it could not be started. */
-static int spawn(const struct control *c, int fd, int *pid_out)
-{
-    char handover[64];
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t all;
-    sigset_t none;
-    pid_t pid = 0;
-
-    snprintf(handover, sizeof(handover), "%s=%d", HANDOVER_VARIABLE, fd);
-    char **environment = make_environment(handover);
-    sigfillset(&all);
-    sigemptyset(&none);
-    MUST(posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attributes) == 0);
-    /* To the same number: it stays open in the new process, and everything else is closed. */
-    MUST(posix_spawn_file_actions_adddup2(&actions, fd, fd) == 0);
-    MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK) ==
-         0);
-    MUST(posix_spawnattr_setsigdefault(&attributes, &all) == 0 &&
-         posix_spawnattr_setsigmask(&attributes, &none) == 0);
-    int error = posix_spawn(&pid, c->program, &actions, &attributes, c->arguments, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    MEM_FREE(&environment);
-    *pid_out = pid;
-    return error;
 }
 
 /* ---- what the new process inherits ---------------------------------------------------------- */
@@ -321,10 +258,37 @@ static void say_end(struct control_upgrade *u, int status)
     u->reason = mem_copy_text(said, strlen(said));
 }
 
+/* It does not run its program yet, so it has nothing of ours. Told once that is sure, which may
+ * be never on a file system that hangs: whoever asked is not kept waiting for it. */
+static void look_after_starting(struct control *c)
+{
+    struct control_upgrade *u = upgrade_of(c);
+    uint64_t now = loop_now_ms(c->loop);
+
+    if (now < u->kill_ms)
+        return;
+    if (!u->is_killed)
+        handover_child_kill(u->child);
+    u->is_killed = true;
+    if (now < u->kill_ms + GOING_MS)
+        return;
+    answer(c, false, text_of(u->reason));
+    if (!u->must_quit)
+        return;
+    handover_child_free(&u->child);
+    close(u->end);
+    go_on(c);
+}
+
 static void look_after_failing(struct control *c)
 {
     struct control_upgrade *u = upgrade_of(c);
     int status = 0;
+
+    if (u->child != NULL) {
+        look_after_starting(c);
+        return;
+    }
     pid_t ended = u->pid == 0 ? 0 : waitpid(u->pid, &status, WNOHANG);
 
     if (ended == 0 && u->pid != 0) {
@@ -655,11 +619,32 @@ static void on_poll(void *arg)
         release(c);
 }
 
+static void on_started(void *arg, int pid, int error)
+{
+    struct control *c = arg;
+    struct control_upgrade *u = upgrade_of(c);
+
+    u->child = NULL;
+    u->pid = error == 0 ? pid : 0;
+    u->word_ms = loop_now_ms(c->loop);
+    if (u->phase == CONTROL_UPGRADE_FAILING) {
+        u->is_killed = false;
+        close(u->end);
+        return;
+    }
+    u->link = handover_link_new(c->loop, u->end, on_frame, on_gone, c);
+    if (error != 0) {
+        fail(c, "%s cannot be started: %s", c->program, strerror(error));
+        return;
+    }
+    keep_still(c, true);
+    send_beginning(c);
+}
+
 static void begin(struct control *c)
 {
     struct control_upgrade *u = upgrade_of(c);
     int pair[2] = { -1, -1 };
-    int error = 0;
 
     u->began_ms = clock_read_ms();
     u->word_ms = loop_now_ms(c->loop);
@@ -670,16 +655,12 @@ static void begin(struct control *c)
         fail(c, "there is no socket to be had: %s", strerror(errno));
         return;
     }
-    u->link = handover_link_new(c->loop, pair[0], on_frame, on_gone, c);
-    error = spawn(c, pair[1], &u->pid);
-    close(pair[1]);
-    if (error != 0) {
-        u->pid = 0;
-        fail(c, "%s cannot be started: %s", c->program, strerror(error));
-        return;
+    u->end = pair[0];
+    u->child = handover_child_start(c->program, c->arguments, pair[1], c->mailbox, on_started, c);
+    if (u->child == NULL) {
+        close(u->end);
+        fail(c, "there is no thread to be had to start it");
     }
-    keep_still(c, true);
-    send_beginning(c);
 }
 
 enum control_upgrade_begun control_upgrade(struct control *c, control_upgraded_fn *fn, void *arg)
@@ -716,7 +697,9 @@ bool control_upgrade_quits(struct control *c)
 
 void control_upgrade_kill(struct control *c)
 {
-    if (is_under_way(&c->upgrade) && c->upgrade.pid != 0)
+    if (c->upgrade.child != NULL)
+        handover_child_kill(c->upgrade.child);
+    else if (is_under_way(&c->upgrade) && c->upgrade.pid != 0)
         kill(c->upgrade.pid, SIGKILL);
 }
 
@@ -730,6 +713,9 @@ void control_upgrade_fini(struct control *c)
     struct control_upgrade *u = upgrade_of(c);
 
     loop_timer_stop(&u->poll);
+    if (u->child != NULL)
+        close(u->end);
+    handover_child_free(&u->child);
     control_estate_end(c);
     control_estate_fini(c);
     handover_link_free(&u->link);

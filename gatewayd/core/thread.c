@@ -4,9 +4,7 @@
 
 #include <signal.h>
 
-#include "conf/base/must.h"
-
-void thread_start(pthread_t *thread_out, const char *name, thread_fn *fn, void *arg)
+bool thread_try_start(pthread_t *thread_out, const char *name, thread_fn *fn, void *arg)
 {
     sigset_t all;
     sigset_t before;
@@ -14,6 +12,12 @@ void thread_start(pthread_t *thread_out, const char *name, thread_fn *fn, void *
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(thread_out, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    MUST(error == 0);
-    pthread_setname_np(*thread_out, name);
+    if (error == 0)
+        pthread_setname_np(*thread_out, name);
+    return error == 0;
+}
+
+void thread_start(pthread_t *thread_out, const char *name, thread_fn *fn, void *arg)
+{
+    MUST(thread_try_start(thread_out, name, fn, arg));
 }

@@ -16,7 +16,7 @@ import pytest
 
 from harness.client import Cut
 from harness.load import Load
-from harness.node import BUILD
+from harness.node import BUILD, child_of
 from harness.wait import SLOWNESS, scaled, until
 
 pytestmark = pytest.mark.sanitize
@@ -79,8 +79,7 @@ def test_many_replacements_leave_nothing_behind(replaceable):
     until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20)
     until(lambda: len(descriptors(node.process.pid)) <= len(first), what=(first,))
     assert memory_kb(node.process.pid) < small * 1.3 + 1024
-    children = pathlib.Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children")
-    assert children.read_text() == ""
+    assert node.child() is None
 
 
 class Writing(threading.Thread):
@@ -109,11 +108,6 @@ class Writing(threading.Thread):
                 time.sleep(0.01)
             else:
                 self.wrong.append((plan, answer.status, answer.text))
-
-
-def child_of(process):
-    path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return next((int(pid) for pid in path.read_text().split()), None)
 
 
 def all_plans(node):

@@ -17,7 +17,7 @@ from harness.adopted import adopt
 from harness.certs import Authority
 from harness.client import Connection, Cut
 from harness.load import Load
-from harness.node import BUILD, TOKENS
+from harness.node import BUILD, TOKENS, child_of
 from harness.ports import free_port
 from harness.wait import SANITIZED, SLOWNESS, scaled, until
 from harness.websocket import read_frame, upgrade
@@ -347,18 +347,6 @@ def test_a_new_process_that_refuses_its_configuration(replaceable, tmp_path):
     goes_on(node)
 
 
-def child_of(process):
-    """Once it runs the new program: stopped before that it would hold up who starts it."""
-    path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    try:
-        for pid in path.read_text().split():
-            if b"GATEWAYD_HANDOVER=" in pathlib.Path(f"/proc/{pid}/environ").read_bytes():
-                return int(pid)
-    except OSError:  # gone meanwhile
-        pass
-    return None
-
-
 class Upgrading(threading.Thread):
     """An upgrade in the background; its child is found, and the answer kept."""
 
@@ -422,11 +410,56 @@ def test_a_new_process_that_hangs(replaceable):
     assert report.failures == [], report
 
 
+def stopped_at_its_birth(node):
+    """(upgrade, pid): a child that was stopped before it runs any program but its parent's."""
+    put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
+    for _ in range(300):
+        upgrading = Upgrading(node)
+        pid = upgrading.stop_child()
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        if b"GATEWAYD_HANDOVER=" not in environment:
+            return upgrading, pid
+        os.kill(pid, signal.SIGKILL)
+        upgrading.join()
+    raise AssertionError("each child runs its program before it can be seen")
+
+
+@pytest.mark.long
+def test_a_child_that_is_stopped_at_its_birth_holds_up_nobody(replaceable):
+    node = replaceable
+    upgrading, pid = stopped_at_its_birth(node)
+    begin, slowest = time.monotonic(), 0
+    while upgrading.is_alive():
+        asked = time.monotonic()
+        goes_on(node)
+        slowest = max(slowest, time.monotonic() - asked)
+        assert time.monotonic() < begin + 20 * SLOWNESS
+        time.sleep(0.05)
+    assert upgrading.answer.status == 500
+    assert "neither served nor ended in 10 s" in upgrading.answer.json["detail"]
+    assert slowest < 2 * SLOWNESS
+    until(lambda: not pathlib.Path(f"/proc/{pid}").exists())
+    put_in_place(node.binary, BUILD / "gatewayd")
+    assert node.upgrade().status == 200
+    goes_on(node)
+
+
+def test_told_to_end_beside_a_child_that_is_stopped_at_its_birth(replaceable):
+    node = replaceable
+    upgrading, pid = stopped_at_its_birth(node)
+    assert node.admin("POST", "/v1/upgrade").status == 409
+    goes_on(node)
+    assert node.stop() == 0
+    upgrading.join()
+    assert upgrading.answer.status == 500
+    assert not pathlib.Path(f"/proc/{pid}").exists()
+
+
 def test_one_upgrade_at_a_time(replaceable):
     node = replaceable
     put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
     upgrading = Upgrading(node)
-    pid = until(lambda: child_of(node.process))
+    pid = until(node.child)
     answer = node.admin("POST", "/v1/upgrade")
     assert answer.status == 409 and "already" in answer.json["detail"]
     node.signal(signal.SIGUSR2)
@@ -442,7 +475,7 @@ def test_told_to_end_during_an_upgrade(replaceable):
     node = replaceable
     put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
     upgrading = Upgrading(node)
-    pid = until(lambda: child_of(node.process))
+    pid = until(node.child)
     assert node.stop() == 0
     upgrading.join()
     assert upgrading.answer.status == 500

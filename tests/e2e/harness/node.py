@@ -39,6 +39,17 @@ def config_text(value, indent=""):
     raise TypeError(type(value))
 
 
+def child_of(process):
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    try:
+        for task in tasks.iterdir():
+            for pid in (task / "children").read_text().split():
+                return int(pid)
+    except OSError:  # gone meanwhile
+        pass
+    return None
+
+
 class AdminConnection(Connection):
     def call(self, method, path, body=None, token="admin", headers=()):
         lines = list(headers.items() if isinstance(headers, dict) else headers)
@@ -163,6 +174,11 @@ class Node:
         if answer.status == 200:
             self.is_replaced_by(int(re.search(r"process (\d+)", answer.json["detail"])[1]))
         return answer
+
+    def child(self):
+        """The process that is to take its place, from the moment there is one; None. Which of its
+        threads began it is nobody's concern."""
+        return child_of(self.process)
 
     def is_replaced_by(self, pid):
         self.predecessors = [p for p in self.predecessors if p.poll() is None]
