@@ -319,7 +319,7 @@ run: ## on a fresh machine: install what is needed, build, start a node with two
 	+@$(MAKE) --no-print-directory all
 	@packaging/demo/run.sh $(BUILD)
 
-cluster-demo: ## the same with two nodes that share a Redis
+cluster-demo: ## as make run, with two nodes that share a Redis
 	@tests/deps cluster
 	+@$(MAKE) --no-print-directory all
 	@packaging/demo/cluster.sh $(BUILD)
@@ -329,7 +329,7 @@ cluster: ## two nodes, Redis, keepalived and a client in network namespaces, lef
 	+@$(MAKE) --no-print-directory all
 	@cd tests/e2e && $(PYTHON) -B -m harness.lab up $(abspath $(BUILD))
 
-cluster-down: ## removes all of it
+cluster-down: ## removes all that make cluster made
 	@cd tests/e2e && $(PYTHON) -B -m harness.lab down $(abspath $(BUILD))
 
 bench: ## CPU per request beside nginx and HAProxy, on the same work
@@ -372,7 +372,7 @@ install-ha: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: wh
 
 deb: ## gatewayd and gatewayd-ha for the Debian or Ubuntu it runs on, into build/packages/
 	@packaging/build-deb $(VERSION)
-rpm: ## the same for RHEL and Fedora
+rpm: ## as make deb, for RHEL and Fedora
 	@packaging/build-rpm $(VERSION)
 
 .PHONY: clean help

@@ -349,6 +349,10 @@ def test_the_life_of_a_key(applied, node):
     new = applied.out("keys", "rotate", key["id"], "--grace", "1h", "--quiet").strip()
     for one in (key["key"], new):
         assert node.get("/orders", {"X-API-Key": one}).status == 502
+    # What cannot be undone is not offered to be.
+    for words in (("change", key["id"], "--scopes", "b"), ("rotate", key["id"]),
+                  ("revoke", key["id"])):
+        assert "--confirm" in applied.err("keys", *words, "--confirm", "60s", expect=2)
     applied.run("keys", "revoke", key["id"])
     assert node.get("/orders", {"X-API-Key": key["key"]}).status == 401
     assert node.get("/orders", {"X-API-Key": new}).status == 502
