@@ -95,6 +95,10 @@ static void on_accept(void *arg, int fd, const struct address *peer)
     struct admin_server *s = arg;
     struct down_peer facts = { .peer = *peer, .is_tls = s->tls != NULL };
 
+    /* Who says nothing keeps nobody out: revoking a key is to be possible whoever connects. */
+    if (listen_budget_used(&s->budget) >= CONNECTIONS_MAX) {
+        h1_server_make_room(&s->http);
+    }
     h1_down_start(&s->http, fd, &facts, s->tls);
 }
 

@@ -725,6 +725,29 @@ void h1_server_close_all(struct h1_server *s)
     }
 }
 
+static struct h1_down *find_oldest(const struct h1_server *s, unsigned states)
+{
+    LIST_EACH (node, &s->connections) {
+        struct h1_down *c = LIST_ITEM(node, struct h1_down, node);
+        if ((states >> c->state & 1) != 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+void h1_server_make_room(struct h1_server *s)
+{
+    struct h1_down *c = find_oldest(s, 1u << H1_DOWN_IDLE);
+
+    if (c == NULL) {
+        c = find_oldest(s, 1u << H1_DOWN_HANDSHAKE | 1u << H1_DOWN_HEAD | 1u << H1_DOWN_SKIP);
+    }
+    if (c != NULL) {
+        close_now(c);
+    }
+}
+
 /* ---- of one virtual address --------------------------------------------------------------- */
 
 void h1_server_close_all_of(struct h1_server *s, const struct metrics_block *place)

@@ -53,8 +53,12 @@ void h1_down_start(struct h1_server *s, int fd, const struct down_peer *peer,
 void h1_server_close_idle(struct h1_server *s);
 void h1_server_close_all(struct h1_server *s);
 
-/* The same of one virtual address (down_peer.place): those that were kept for a further request,
- * or marked and had none yet, not those that came just now; and all. */
+/* Closes the oldest connection on which no request is answered: one that is idle, else one whose
+ * request is not all there. For a server that knows nobody before a request was read. */
+void h1_server_make_room(struct h1_server *s);
+
+/* As the first two, of one virtual address (down_peer.place): those that were kept for a further
+ * request, or marked and had none yet, not those that came just now; and all. */
 void h1_server_close_kept_of(struct h1_server *s, const struct metrics_block *place);
 void h1_server_close_all_of(struct h1_server *s, const struct metrics_block *place);
 
