@@ -314,7 +314,8 @@ const struct operation operation_rows[] = {
       .handle = serve_undrain,
       .id = "undrain",
       .tag = "node",
-      .summary = "And is ready again.",
+      .summary =
+          "And is ready again; without an address every drain ends, those of one address too.",
       .success = "204" },
     { .method = METHOD_POST,
       .path = "/v1/upgrade",

@@ -85,12 +85,13 @@ bool control_drain(struct control *c, struct text address)
 {
     if (address.length > 0)
         return change_listener(c, address, true);
-    if (c->is_draining)
-        return true;
-    c->is_draining = true;
-    log_info(&c->log, "draining: not ready any more");
-    notify_send("STATUS=draining");
-    tell_workers(c, WORKER_ALL_LISTENERS, true);
+    if (!c->is_draining) {
+        c->is_draining = true;
+        log_info(&c->log, "draining: not ready any more");
+        notify_send("STATUS=draining");
+        tell_workers(c, WORKER_ALL_LISTENERS, true);
+    }
+    /* One of them may have been undrained meanwhile. */
     if (c->ha != NULL)
         ha_drain_all(c->ha);
     return true;
@@ -100,12 +101,15 @@ bool control_undrain(struct control *c, struct text address)
 {
     if (address.length > 0)
         return change_listener(c, address, false);
-    if (c->is_quitting || !control_is_draining(c))
+    if (c->is_quitting)
         return true;
+    if (control_is_draining(c)) {
+        log_info(&c->log, "no longer draining");
+        notify_send("STATUS=ready");
+    }
+    /* What was drained by its name, too. */
     c->is_draining = false;
     memset(c->drained, 0, c->listener_count * sizeof(c->drained[0]));
-    log_info(&c->log, "no longer draining");
-    notify_send("STATUS=ready");
     tell_workers(c, WORKER_ALL_LISTENERS, false);
     if (c->ha != NULL)
         ha_undrain_all(c->ha);

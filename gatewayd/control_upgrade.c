@@ -143,7 +143,7 @@ static void send_secret(struct control *c)
     explicit_bzero(secret, sizeof(secret));
 }
 
-/* Those on their way to another node, too. */
+/* Those on their way to another node, too; what one has asked for, it asks our successor for. */
 static void send_drained_addresses(struct control *c)
 {
     struct handover_frame frame = { .kind = HANDOVER_DRAINED };
@@ -152,7 +152,7 @@ static void send_drained_addresses(struct control *c)
     for (size_t i = 0; c->ha != NULL && i < ha_count(c->ha); i++) {
         struct ha_status status = ha_get(c->ha, i);
         frame.fields[HANDOVER_NAME] = status.address->name;
-        if (status.phase != HA_WAITING && status.phase != HA_SERVING)
+        if (status.phase != HA_WAITING && status.phase != HA_SERVING && !status.is_asked_for)
             handover_link_send(c->upgrade.link, &frame, NULL, 0);
     }
 }

@@ -201,6 +201,8 @@ struct ha_status ha_get(const struct ha *ha, size_t index)
         .vrrp_since = p->vrrp_since,
         .phase = p->phase,
         .weight = ha_weight(p),
+        .is_asked_for = p->drain.reason == HA_FOR_OTHER_NODE && p->phase != HA_WAITING &&
+                        p->phase != HA_SERVING,
         .connections = metrics_sum(p->metrics, METRIC_ADDRESS_CONNECTIONS),
         .exchanges = metrics_sum(p->metrics, METRIC_ADDRESS_EXCHANGES),
         .streams = metrics_sum(p->metrics, METRIC_ADDRESS_TUNNELS),
@@ -321,10 +323,13 @@ void ha_on_ready(struct ha *ha)
     ha->is_ready = true;
     ha_pulse_start(ha);
     for (size_t i = 0; i < ha->count; i++) {
-        if (ha->places[i].is_inherited)
-            ha_drain_inherit(&ha->places[i]);
+        struct ha_place *p = &ha->places[i];
+        if (p->is_inherited)
+            ha_drain_inherit(p);
+        else if (p->phase == HA_WAITING || p->phase == HA_SERVING)
+            ha_begin_serving(p);
         else
-            ha_begin_serving(&ha->places[i]);
+            write_weight(p); /* drained while this node was starting */
     }
 }
 

@@ -48,6 +48,7 @@ struct ha_status {
     int64_t vrrp_since; /* ms since the epoch, as keepalived said; 0: it did not */
     enum ha_phase phase;
     int weight;
+    bool is_asked_for;    /* on its way to the node where it is at home, which asked for it */
     uint64_t connections; /* of clients, to this address */
     uint64_t exchanges;
     uint64_t streams;     /* of them, tunnels */
@@ -82,7 +83,7 @@ void ha_free(struct ha **ha);
 void ha_drain(struct ha *ha, size_t index);
 void ha_undrain(struct ha *ha, size_t index);
 void ha_drain_all(struct ha *ha);
-void ha_undrain_all(struct ha *ha);
+void ha_undrain_all(struct ha *ha); /* but those that another node has asked for */
 
 /* The process is to end: all of them go, in `window_ms`. Have they? */
 void ha_quit(struct ha *ha, int64_t window_ms);

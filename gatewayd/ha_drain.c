@@ -382,8 +382,10 @@ void ha_drain_all(struct ha *ha)
 
 void ha_undrain_all(struct ha *ha)
 {
-    for (size_t i = 0; i < ha->count; i++)
-        ha_undrain(ha, i);
+    for (size_t i = 0; i < ha->count; i++) {
+        if (ha->places[i].drain.reason != HA_FOR_OTHER_NODE)
+            ha_undrain(ha, i);
+    }
 }
 
 void ha_quit(struct ha *ha, int64_t window_ms)

@@ -50,6 +50,7 @@ static NORETURN void become(const char *line, const struct runner_place *place, 
     export("GATEWAYD_HOST", place->host);
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGQUIT, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     if (!is_aside || dup2(STDERR_FILENO, STDOUT_FILENO) == STDOUT_FILENO)
         (void)execl("/bin/sh", "sh", "-c", line, (char *)NULL);
     _exit(STATUS_NO_EXEC);

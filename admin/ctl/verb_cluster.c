@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "admin/ctl/command.h"
+#include "admin/ctl/interrupt.h"
 #include "admin/ctl/member.h"
 #include "admin/ctl/runner.h"
 #include "admin/ctl/verb_rows.h"
@@ -47,11 +48,23 @@ static int64_t now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void pause_a_moment(void)
+static bool may_go_on(struct upgrade *u)
+{
+    if (!interrupt_is_asked())
+        return true;
+    builder_clear(&u->why);
+    builder_add(&u->why, TEXT_OF("The upgrade was interrupted"));
+    return false;
+}
+
+/* False: it is not to go on. */
+static bool pause_a_moment(struct upgrade *u)
 {
     struct timespec ts = { .tv_nsec = LOOK_MS * 1000000L };
 
-    (void)nanosleep(&ts, NULL);
+    if (!interrupt_is_asked())
+        (void)nanosleep(&ts, NULL);
+    return may_go_on(u);
 }
 
 static void say(const struct upgrade *u, const struct member *m, const char *format, ...)
@@ -127,7 +140,8 @@ static bool look_at_others(struct upgrade *u, const struct member *m)
             builder_add(&u->why, TEXT_OF("The other nodes are not at the same revision"));
             return false;
         }
-        pause_a_moment();
+        if (!pause_a_moment(u))
+            return false;
     }
     return false;
 }
@@ -154,7 +168,8 @@ static bool drain(struct upgrade *u, struct member *m)
                 (long long)m->busy);
             return true;
         }
-        pause_a_moment();
+        if (!pause_a_moment(u))
+            return false;
     }
     say(u, m, "nothing is in flight");
     return true;
@@ -214,7 +229,8 @@ static bool wait_for_process(struct upgrade *u, struct member *m, struct text be
                 builder_add(&u->why, TEXT_OF("It is the process that it was"));
             return false;
         }
-        pause_a_moment();
+        if (!pause_a_moment(u))
+            return false;
     }
 }
 
@@ -257,9 +273,8 @@ static bool wait_until_back(struct upgrade *u, struct member *m, const struct do
             is_undrained = member_call(u->c, m, "DELETE", "/v1/drain", &u->why);
         if (is_undrained && is_back(u, m) && has_addresses_of(m, addresses, &u->why))
             return true;
-        if (now_ms() > end)
+        if (now_ms() > end || !pause_a_moment(u))
             return false;
-        pause_a_moment();
     }
 }
 
@@ -292,7 +307,7 @@ static bool prepare(struct upgrade *u, struct member *m)
         return complain(u, m, "Nothing was done with this node.");
     if (u->is_dry || u->is_live)
         return true;
-    if (look(u, m) && drain(u, m) && look_at_others(u, m))
+    if (look(u, m) && drain(u, m) && look_at_others(u, m) && may_go_on(u))
         return true;
     (void)complain(u, m, "Its command was not run.");
     take_back(u, m);
@@ -302,6 +317,8 @@ static bool prepare(struct upgrade *u, struct member *m)
 /* Whoever names a node that is down wants it mended. */
 static bool begin(struct upgrade *u, struct member *m, bool *is_down_out)
 {
+    if (!may_go_on(u))
+        return complain(u, m, "Nothing was done with this node.");
     *is_down_out = !look(u, m);
     if (*is_down_out && u->c->args->count == 0)
         return complain(u, m, "Nothing was done with this node.");
@@ -344,7 +361,9 @@ static bool upgrade_node(struct upgrade *u, struct member *m)
     int64_t end = now_ms() + u->within_ms;
     if (!wait_for_process(u, m, incarnation, end) || !wait_until_back(u, m, addresses, end) ||
         !has_right_version(u, m))
-        return complain(u, m, "Nothing more is done before that is mended.");
+        return complain(u, m,
+                        interrupt_is_asked() ? how_it_is_left(u, m, is_down)
+                                             : "Nothing more is done before that is mended.");
     say(u, m, "ready again, at revision %lld: version %.*s (was %.*s)", (long long)m->revision,
         TEXT_ARGS(m->version), TEXT_ARGS(version));
     return true;
@@ -466,8 +485,10 @@ static enum verb_status upgrade_all(struct upgrade *u)
         return VERB_REFUSED;
     if (!confirm(u))
         return VERB_DONE;
+    interrupt_start();
     while (u->done < u->order_count && upgrade_node(u, &u->nodes[u->order[u->done]]))
         u->done++;
+    interrupt_stop();
     if (u->done < u->order_count) {
         say_how_to_go_on(u);
         status = VERB_REFUSED;

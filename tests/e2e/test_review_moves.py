@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draining and giving back from every state, and what a crowd at the admin address keeps out."""
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from harness.node import BUILD, TOKENS
+from harness.peer import SECRET, ask
+from harness.wait import SLOWNESS, until
+from test_ha_runtime import SERVES, YIELDS, Site
+
+ROOM = 512  # connections of the admin API
+
+
+# ---- who says nothing keeps nobody out ---------------------------------------------------------
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("said", [b"", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /v1/sta"])
+def test_a_crowd_without_a_token_does_not_shut_operators_out(node, said):
+    """Connections that wait for something, more than there is room for, in each state of theirs."""
+    with contextlib.ExitStack() as stack:
+        with node.admin_connection() as working:
+            assert working.call("GET", "/v1/status").status == 200
+            waiting = stack.enter_context(node.admin_connection(timeout=60))
+            waiting.send("GET /v1/revisions?after=999&wait=30s HTTP/1.1\r\nHost: a\r\n"
+                         f"Authorization: Bearer {TOKENS['admin']}\r\n\r\n")
+            for _ in range(ROOM + 100):
+                s = stack.enter_context(socket.create_connection(("127.0.0.1", node.admin_port)))
+                s.sendall(said)
+        for _ in range(3):
+            assert node.admin("GET", "/v1/status", timeout=5).status == 200
+        # A call that is being answered is nobody's room.
+        assert waiting.sock.gettimeout() and not waiting.is_closed(timeout=0.2)
+
+
+# ---- draining, and back ------------------------------------------------------------------------
+
+
+@pytest.fixture(name="site")
+def fixture_site(tmp_path, make_node):
+    secret = tmp_path / "cluster.secret"
+    secret.write_text(SECRET + "\n")
+    secret.chmod(0o600)
+    return Site(tmp_path, make_node, cluster={"secret_file": str(secret)},
+                timeouts={"drain": "20s"})
+
+
+def phases(site):
+    return {a["name"]: a["phase"] for a in site.node.status()["addresses"]}
+
+
+def test_undrain_without_a_name_ends_every_drain(site, origin):
+    site.serve()
+    node = site.node
+    node.upstream("o", origin)
+    node.route("r", "o")
+    assert node.admin("POST", "/v1/drain", {"address": "va"}).status == 200
+    assert phases(site)["va"] != "serving"
+    assert node.admin("DELETE", "/v1/drain").status == 204
+    until(lambda: phases(site) == {"va": "serving", "vb": "serving"}, what="both in service")
+    with site.connect("127.0.0.2") as c:
+        assert c.request("GET", "/").header("Connection") is None
+    # Drained as a whole, one taken out of it, drained again: all of it.
+    assert node.admin("POST", "/v1/drain", {}).status == 200
+    assert node.admin("DELETE", "/v1/drain?address=va").status == 204
+    assert phases(site)["va"] == "serving"
+    assert node.admin("POST", "/v1/drain", {}).status == 200
+    assert phases(site)["va"] != "serving"
+    assert node.admin("DELETE", "/v1/drain").status == 204
+    assert phases(site) == {"va": "serving", "vb": "serving"}
+
+
+def test_undrain_without_a_name_ends_the_drain_of_a_listener(make_node, origin):
+    node = make_node(start=False)
+    node.config["listeners"].append({"name": "other", "address": f"127.0.0.2:{node.port}"})
+    node.write_config()
+    node.start()
+    node.upstream("o", origin)
+    node.route("r", "o")
+    assert node.admin("POST", "/v1/drain", {"address": "http"}).status == 200
+    assert node.get("/").header("Connection") == "close"
+    assert node.admin("DELETE", "/v1/drain").status == 204
+    assert node.get("/").header("Connection") is None
+
+
+@pytest.mark.long
+def test_what_is_drained_while_the_node_starts_stays_so(site, make_redis):
+    """Maintenance does not end because something was slow to load."""
+    redis = make_redis(start=False)
+    site.node.config["state"].update({"store": "redis", "redis": redis.state()})
+    site.node.write_config()
+    site.say("va", "BACKUP")
+    site.say("vb", "BACKUP")
+    site.node.start(wait=False)
+    until(lambda: os.path.exists(site.folder / "probe.sock"), what="a node that starts")
+
+    def drained():
+        try:
+            return site.node.admin("POST", "/v1/drain", {"address": "vb"}).status == 200
+        except OSError:
+            return False
+
+    until(drained, what="the drain")
+    assert site.node.status()["state"] == "starting"
+    redis.start()
+    until(site.node.is_ready, timeout=30, what="a ready node")
+    assert (site.track("vb"), phases(site)["vb"]) == (YIELDS, "drained")
+    assert site.node.admin("DELETE", "/v1/drain?address=vb").status == 204
+    assert site.track("vb") == SERVES
+
+
+@pytest.mark.long
+def test_an_upgrade_while_an_address_is_given_back_leaves_nothing_drained(site, origin):
+    """Its home asked for it, no operator: it asks the new process, and nobody has to undrain."""
+    site.serve()
+    node = site.node
+    node.upstream("o", origin)
+    node.route("r", "o")
+    answers = []
+    with site.connect("127.0.0.3") as slow:
+        slow.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        until(lambda: site.place("vb")["exchanges"] == 1, what="a request in flight")
+        home = threading.Thread(target=lambda: answers.append(
+            ask(node, "POST", "/v1/cluster/yield", {"address": "vb"}).status))
+        home.start()
+        until(lambda: phases(site)["vb"] == "closing", what="the address on its way")
+        assert node.admin("POST", "/v1/drain", {"address": "va"}).status == 200
+        assert node.upgrade().status == 200
+        assert phases(site) == {"va": "drained", "vb": "serving"}, "what an operator drained, stays"
+        with site.connect("127.0.0.3") as c:
+            assert c.request("GET", "/").header("Connection") is None
+        slow.send("cde")
+        assert slow.read().status == 200
+    home.join()
+    assert answers == [202], "not yet: it is asked for again"
+    assert ask(node, "POST", "/v1/cluster/yield", {"address": "vb"}).status == 200
+
+
+# ---- cluster upgrade, interrupted --------------------------------------------------------------
+
+
+@pytest.fixture(name="pair")
+def fixture_pair(redis, make_cluster):
+    cluster = make_cluster(redis)
+    cluster.connected()
+    until(lambda: cluster[0].admin("PUT", "/v1/consumers/acme", {}).status in (200, 201),
+          what="a first revision")
+    cluster.agree()
+    for node in cluster:
+        until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
+              what=f"{node.name} knowing both")
+    return cluster
+
+
+def begin_upgrade(node, *args):
+    environment = {**os.environ, "HOME": "/nonexistent", "GATEWAYCTL_TOKEN": TOKENS["admin"],
+                   "GATEWAYCTL_SERVER": f"http://127.0.0.1:{node.admin_port}"}
+    return subprocess.Popen([BUILD / "gatewayctl", "cluster", "upgrade", *args], env=environment,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def interrupt_before_its_command(pair, mark, number):
+    with begin_upgrade(pair[0], "--run", f"touch {mark}") as upgrade:
+        until(lambda: pair[0].status()["state"] == "draining", what="a node that is drained")
+        upgrade.send_signal(number)
+        said, complained = upgrade.communicate(timeout=30 * SLOWNESS)
+    assert upgrade.returncode == 1 and not mark.exists(), (said, complained)
+    assert [n.status()["state"] for n in pair] == ["ready", "ready"]
+    assert "gw-a: The upgrade was interrupted. Its command was not run." in complained
+    assert "gw-a: no longer draining" in said
+    assert "To go on: gatewayctl cluster upgrade gw-a gw-b" in complained
+
+
+def interrupt_its_command(pair, folder):
+    running, told = folder / "running", folder / "told"
+    line = f"touch {running}; while [ ! -e {told} ]; do sleep 0.05; done"
+    with begin_upgrade(pair[0], "--drain-for", "0s", "--run", line) as upgrade:
+        until(running.exists, what="the command")
+        upgrade.send_signal(signal.SIGTERM)
+        told.touch()
+        said, complained = upgrade.communicate(timeout=30 * SLOWNESS)
+    assert upgrade.returncode == 1, (said, complained)
+    assert "gw-a: The upgrade was interrupted. It stays drained" in complained
+    assert pair[1].status()["state"] == "ready" and "gw-b: draining" not in said
+    assert pair[0].admin("DELETE", "/v1/drain").status == 204
+
+
+def read_no_further(pair, mark):
+    with begin_upgrade(pair[0], "gw-a", "--drain-for", "0s", "--run",
+                       f"echo and more; touch {mark}; exit 3") as upgrade:
+        upgrade.stdout.close()
+        complained = upgrade.stderr.read()
+        assert upgrade.wait(30 * SLOWNESS) == 1
+    assert "It stays drained" in complained, complained
+    assert pair[0].admin("DELETE", "/v1/drain").status == 204
+
+
+@pytest.mark.long
+def test_an_interrupted_upgrade_leaves_no_node_drained_unsaid(pair, tmp_path):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        interrupt_before_its_command(pair, tmp_path / "was-run", number)
+    interrupt_its_command(pair, tmp_path)
+    read_no_further(pair, tmp_path / "ran-on")
