@@ -23,7 +23,6 @@
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +33,17 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ha/hold_line.h"
+#include "ha/keepalived.h"
+#include "ha/monotonic.h"
+#include "ha/say.h"
 #include "ha/site_file.h"
 
 #define CONNECTIONS_MOST 8
 #define DEADLINE_MS      1000
 #define NFT_MS           2000
-#define PIDFILES_MOST    4
 #define GIVEN_FD         3
 
 struct connection {
@@ -56,7 +56,7 @@ struct connection {
 static const char *site_name = SITE_FILE_DEFAULT;
 static const char *socket_name = SITE_FILE_FOLDER "/hold.sock";
 static const char *nft = "/usr/sbin/nft";
-static const char *pidfiles[PIDFILES_MOST];
+static const char *pidfiles[KEEPALIVED_PIDFILES_MOST];
 static size_t pidfile_count;
 static struct site_file site;
 static uid_t friend_uid;
@@ -78,30 +78,11 @@ static const char ruleset[] = "table inet gatewayd_hold\n"
                               "  }\n"
                               "}\n";
 
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-    char line[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    dprintf(STDERR_FILENO, "gatewayd-hold: %s\n", line);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* ---- nftables ------------------------------------------------------------------------------- */
 
 static bool wait_for(pid_t child)
 {
-    int64_t until = now_ms() + NFT_MS;
+    int64_t until = monotonic_ms() + NFT_MS;
     int status = 0;
 
     for (;;) {
@@ -110,7 +91,7 @@ static bool wait_for(pid_t child)
             return WIFEXITED(status) && WEXITSTATUS(status) == 0;
         if (ended < 0 && errno != EINTR)
             return false;
-        if (now_ms() >= until) {
+        if (monotonic_ms() >= until) {
             kill(child, SIGKILL);
             waitpid(child, &status, 0);
             return false;
@@ -123,8 +104,8 @@ static bool wait_for(pid_t child)
 static bool run_nft(const char *commands)
 {
     static char *const environment[] = { NULL };
-    char path[64];
-    char *const arguments[] = { (char *)(uintptr_t) "nft", (char *)(uintptr_t) "-f", path, NULL };
+    static char *const arguments[] = { (char *)(uintptr_t) "nft", (char *)(uintptr_t) "-f",
+                                       (char *)(uintptr_t) "/dev/stdin", NULL };
     int pipes[2];
     pid_t child;
     size_t length = strlen(commands);
@@ -132,7 +113,6 @@ static bool run_nft(const char *commands)
     /* Smaller than a pipe holds: written before anybody reads. */
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return false;
-    snprintf(path, sizeof(path), "/dev/stdin");
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -175,34 +155,12 @@ static const char *change_hold(const struct site_address *a, unsigned ms)
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-/* One that has ended and was not waited for yet runs no more; one whose name is kept from us
- * (hidepid) may be it. */
-static bool is_keepalived(const char *pid)
-{
-    char path[64];
-    char line[128] = ""; /* PID (NAME) STATE ... */
-    int length = snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-    int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-
-    if (fd < 0)
-        return kill((pid_t)strtol(pid, NULL, 10), 0) == 0 || errno == EPERM;
-    ssize_t n = read(fd, line, sizeof(line) - 1);
-    close(fd);
-    const char *state = strstr(line, ") ");
-    return n > 0 && state != NULL && strstr(line, " (keepalived") != NULL &&
-           strchr("ZX", state[2]) == NULL;
-}
-
 static bool is_keepalived_running(void)
 {
     for (size_t i = 0; i < pidfile_count; i++) {
-        char pid[16] = "";
-        int fd = open(pidfiles[i], O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? 0 : read(fd, pid, sizeof(pid) - 1);
-        if (fd >= 0)
-            close(fd);
-        pid[strspn(pid, "0123456789")] = '\0';
-        if (n > 0 && pid[0] != '\0' && is_keepalived(pid))
+        pid_t pid = keepalived_read_pid(pidfiles[i]);
+
+        if (pid != 0 && keepalived_look(pid) != KEEPALIVED_NOT)
             return true;
     }
     return false;
@@ -356,7 +314,7 @@ static void on_connection(int listener)
         close(fd);
         return;
     }
-    *c = (struct connection){ .fd = fd, .until_ms = now_ms() + DEADLINE_MS };
+    *c = (struct connection){ .fd = fd, .until_ms = monotonic_ms() + DEADLINE_MS };
 }
 
 static void read_again(void)
@@ -383,7 +341,7 @@ static void serve(int listener)
             read_again();
         fds[0] = (struct pollfd){ .fd = find_free() == NULL ? -1 : listener, .events = POLLIN };
         for (size_t i = 0; i < CONNECTIONS_MOST; i++) {
-            int64_t left = connections[i].until_ms - now_ms();
+            int64_t left = connections[i].until_ms - monotonic_ms();
             fds[1 + i] = (struct pollfd){ .fd = connections[i].fd, .events = POLLIN };
             if (connections[i].fd >= 0 && (timeout < 0 || left < timeout))
                 timeout = left < 0 ? 0 : (int)left;
@@ -396,7 +354,7 @@ static void serve(int listener)
                 continue;
             if (fds[1 + i].revents != 0)
                 on_readable(&connections[i]);
-            else if (now_ms() >= connections[i].until_ms)
+            else if (monotonic_ms() >= connections[i].until_ms)
                 end_connection(&connections[i]);
         }
         if (fds[0].revents != 0)
@@ -411,9 +369,10 @@ static int find_given(void)
 {
     const char *pid = getenv("LISTEN_PID");
     const char *count = getenv("LISTEN_FDS");
+    char ours[16];
 
-    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != getpid() ||
-        strcmp(count, "1") != 0)
+    snprintf(ours, sizeof(ours), "%d", (int)getpid());
+    if (pid == NULL || count == NULL || strcmp(pid, ours) != 0 || strcmp(count, "1") != 0)
         return -1;
     fcntl(GIVEN_FD, F_SETFD, FD_CLOEXEC);
     return GIVEN_FD;
@@ -511,7 +470,7 @@ static void parse_options(int argc, char **argv)
             socket_name = optarg;
         else if (option == 'u')
             user = optarg;
-        else if (option == 'k' && pidfile_count < PIDFILES_MOST)
+        else if (option == 'k' && pidfile_count < KEEPALIVED_PIDFILES_MOST)
             pidfiles[pidfile_count++] = optarg;
         else if (option == 'n')
             nft = optarg;

@@ -21,7 +21,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,20 +31,22 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "ha/digits.h"
+#include "ha/keepalived.h"
+#include "ha/monotonic.h"
+#include "ha/say.h"
 #include "ha/site_file.h"
 #include "ha/watch_rule.h"
 
-#define PIDFILES_MOST 4
-#define ANSWER_MOST   32768
-#define CHECK_MS      800
-#define RECONNECT_MS  20 /* while a new process takes over from the old one */
-#define REMOVE_MS     1000
-#define GONE_MS       250 /* of keepalived, until its addresses are taken off */
-#define REMOVE_TRIES  30  /* of gatewayd-hold, one each WATCH_RULE_EACH_MS */
-#define NICE          (-10)
+#define ANSWER_MOST  32768
+#define CHECK_MS     800
+#define RECONNECT_MS 20 /* while a new process takes over from the old one */
+#define REMOVE_MS    1000
+#define GONE_MS      250 /* of keepalived, until its addresses are taken off */
+#define REMOVE_TRIES 30  /* of gatewayd-hold, one each WATCH_RULE_EACH_MS */
+#define NICE         (-10)
 
 struct keeper {
     const char *file;
@@ -56,7 +57,7 @@ static const char *folder = SITE_FILE_FOLDER;
 static const char *site_name = SITE_FILE_DEFAULT;
 static struct site_file site;
 static struct watch_rule rule;
-static struct keeper keepers[PIDFILES_MOST];
+static struct keeper keepers[KEEPALIVED_PIDFILES_MOST];
 static size_t keeper_count;
 static bool has_kept;   /* keepalived was seen running */
 static int64_t gone_ms; /* since when it runs no more, and its addresses are here; 0: it runs */
@@ -72,25 +73,6 @@ static struct {
     size_t filled;
     char bytes[ANSWER_MOST];
 } probe = { .fd = -1 };
-
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-    char line[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    dprintf(STDERR_FILENO, "gatewayd-watch: %s\n", line);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static bool print_path(const char *name, const char *suffix, char *into, size_t size)
 {
@@ -230,20 +212,23 @@ static bool ask_twice(int64_t now)
 }
 
 /* The length of the body if the head is whole, -1 if it is not, -2 if it is no good answer. */
-static long find_body(const char **body_out)
+static int find_body(const char **body_out)
 {
+    static const char name[] = "\r\nContent-Length:";
     char *end = memmem(probe.bytes, probe.filled, "\r\n\r\n", 4);
-    const char *field;
+    unsigned length = 0;
 
     if (end == NULL)
         return probe.filled < sizeof(probe.bytes) - 1 ? -1 : -2;
     *body_out = end + 4;
-    *end = '\0';
-    field = strcasestr(probe.bytes, "\r\nContent-Length:");
-    long length = field == NULL ? -2 : strtol(field + 17, NULL, 10);
-    bool is_good = strncmp(probe.bytes, "HTTP/1.1 200 ", 13) == 0;
-    *end = '\r';
-    return is_good && length >= 0 && length < ANSWER_MOST ? length : -2;
+    end[2] = '\0'; /* of the last line there is */
+    const char *field = strcasestr(probe.bytes, name);
+    const char *value = field == NULL ? "" : field + sizeof(name) - 1;
+    value += strspn(value, " ");
+    bool is_good = strncmp(probe.bytes, "HTTP/1.1 200 ", 13) == 0 &&
+                   digits_parse(value, strcspn(value, "\r"), ANSWER_MOST, &length);
+    end[2] = '\r';
+    return is_good ? (int)length : -2;
 }
 
 /* Looks at what was read. False: it is no answer to be believed. */
@@ -251,7 +236,7 @@ static bool take_answer(void)
 {
     const char *body = NULL;
     int weights[SITE_FILE_MOST];
-    long length;
+    int length;
 
     probe.bytes[probe.filled] = '\0';
     length = find_body(&body);
@@ -296,45 +281,14 @@ static void on_probe_readable(int64_t now)
 
 /* ---- keepalived ----------------------------------------------------------------------------- */
 
-static pid_t read_pid(const char *file)
-{
-    char text[16] = "";
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    long pid;
-
-    if (fd >= 0)
-        close(fd);
-    pid = n <= 0 ? 0 : strtol(text, NULL, 10);
-    return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
-}
-
-/* One that has ended and was not waited for yet runs no more. */
-static bool is_keepalived(pid_t pid)
-{
-    char path[64];
-    char line[128] = ""; /* PID (NAME) STATE ... */
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, line, sizeof(line) - 1);
-    close(fd);
-    const char *state = strstr(line, ") ");
-    return n > 0 && state != NULL && strstr(line, " (keepalived") != NULL &&
-           strchr("ZX", state[2]) == NULL;
-}
-
 static bool open_keeper(struct keeper *k)
 {
-    pid_t pid = read_pid(k->file);
+    pid_t pid = keepalived_read_pid(k->file);
 
     if (pid == 0)
         return false;
     k->fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (k->fd >= 0 && !is_keepalived(pid)) { /* an old file, and the number is another's by now */
+    if (k->fd >= 0 && keepalived_look(pid) != KEEPALIVED_RUNS) {
         close(k->fd);
         k->fd = -1;
     }
@@ -386,13 +340,13 @@ static void look_at_keepers(void)
         is_running = keepers[i].fd >= 0 || open_keeper(&keepers[i]) || is_running;
     if (has_kept && !is_running) {
         say("keepalived is gone: its addresses are taken off this node");
-        gone_ms = now_ms();
+        gone_ms = monotonic_ms();
         removal_tries = REMOVE_TRIES;
     }
     has_kept = is_running;
     if (is_running)
         gone_ms = 0;
-    if (gone_ms == 0 || now_ms() - gone_ms < GONE_MS)
+    if (gone_ms == 0 || monotonic_ms() - gone_ms < GONE_MS)
         return;
     if (remove_addresses() || --removal_tries == 0)
         gone_ms = 0;
@@ -445,10 +399,10 @@ static void read_again(void)
 
 static void wait_for_events(int64_t until)
 {
-    struct pollfd fds[1 + PIDFILES_MOST];
-    struct keeper *whose[PIDFILES_MOST];
+    struct pollfd fds[1 + KEEPALIVED_PIDFILES_MOST];
+    struct keeper *whose[KEEPALIVED_PIDFILES_MOST];
     nfds_t count = 1;
-    int64_t left = until - now_ms();
+    int64_t left = until - monotonic_ms();
 
     fds[0] = (struct pollfd){ .fd = probe.fd, .events = POLLIN };
     for (size_t i = 0; i < keeper_count; i++) {
@@ -460,7 +414,7 @@ static void wait_for_events(int64_t until)
     if (poll(fds, count, left < 0 ? 0 : (int)left) <= 0)
         return;
     if (probe.fd >= 0 && fds[0].revents != 0)
-        on_probe_readable(now_ms());
+        on_probe_readable(monotonic_ms());
     for (nfds_t i = 1; i < count; i++) {
         if (fds[i].revents != 0)
             on_keeper_gone(whose[i - 1]);
@@ -477,11 +431,11 @@ static bool is_overdue(int64_t now)
 
 static void watch(void)
 {
-    int64_t next = now_ms();
+    int64_t next = monotonic_ms();
 
     notify("READY=1");
     while (!is_told_to_end) {
-        int64_t now = now_ms();
+        int64_t now = monotonic_ms();
 
         if (is_told_to_read)
             read_again();
@@ -604,7 +558,7 @@ int main(int argc, char **argv)
             site_name = optarg;
         else if (option == 'd')
             folder = optarg;
-        else if (option == 'k' && keeper_count < PIDFILES_MOST)
+        else if (option == 'k' && keeper_count < KEEPALIVED_PIDFILES_MOST)
             keepers[keeper_count++] = (struct keeper){ .file = optarg, .fd = -1 };
         else if (option == 'f' || option == 'c')
             use = option;

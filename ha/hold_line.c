@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ha/digits.h"
+
 /* The next word, parted by one space, into `word`. False: there is none, or it is too long. */
 static bool take_word(const char **at, const char *end, char word[SITE_FILE_NAME])
 {
@@ -19,17 +21,9 @@ static bool take_word(const char **at, const char *end, char word[SITE_FILE_NAME
     return space == NULL || *at < end;
 }
 
-static bool parse_ms(const char *digits, unsigned *ms_out)
+static bool parse_ms(const char *word, unsigned *ms_out)
 {
-    size_t length = strlen(digits);
-    unsigned value = 0;
-
-    if (length > 3 || strspn(digits, "0123456789") != length)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        value = value * 10 + (unsigned)(digits[i] - '0');
-    *ms_out = value;
-    return value >= 1 && value <= HOLD_LINE_MS_MOST;
+    return digits_parse(word, strlen(word), HOLD_LINE_MS_MOST, ms_out) && *ms_out >= 1;
 }
 
 static bool parse_verb(const char *word, enum hold_verb *verb_out)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ha/digits.h"
+
 #define FILE_MOST 65536
 #define WORDS     4
 
@@ -29,18 +31,11 @@ static bool is_interface(const char *word)
            strpbrk(word, "/:") == NULL;
 }
 
-static bool parse_length(const char *digits, unsigned most, unsigned *length_out)
+static bool parse_length(const char *word, unsigned most, unsigned *length_out)
 {
-    unsigned value = 0;
-    size_t count = strlen(digits);
+    size_t count = strlen(word);
 
-    if (count == 0 || count > 3 || strspn(digits, "0123456789") != count ||
-        (digits[0] == '0' && count > 1))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        value = value * 10 + (unsigned)(digits[i] - '0');
-    *length_out = value;
-    return value <= most;
+    return (word[0] != '0' || count == 1) && digits_parse(word, count, most, length_out);
 }
 
 static bool parse_address(char *word, struct site_address *a)

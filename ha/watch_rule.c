@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ha/digits.h"
+
 #define WEIGHT_MOST 254
 
 static void set_all(struct watch_rule *r, int weight)
@@ -51,21 +53,16 @@ bool watch_rule_is_due(struct watch_rule *r, size_t index, bool is_known, int he
 bool watch_rule_parse_weight(const char *text, size_t length, int *weight_out)
 {
     bool is_negative = length > 0 && text[0] == '-';
-    int value = 0;
+    unsigned value;
 
     text += is_negative;
     length -= is_negative;
     while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
         length--;
-    if (length == 0 || length > 3)
+    if (!digits_parse(text, length, WEIGHT_MOST, &value))
         return false;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        value = value * 10 + (text[i] - '0');
-    }
-    *weight_out = is_negative ? -value : value;
-    return value <= WEIGHT_MOST;
+    *weight_out = is_negative ? -(int)value : (int)value;
+    return true;
 }
 
 static bool find_index(const struct site_file *site, const char *name, size_t length,

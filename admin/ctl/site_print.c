@@ -16,7 +16,8 @@
 
 static unsigned priority_of(const struct site *site, const struct site_address *a, size_t node)
 {
-    size_t behind = (node + site->nodes.count - a->home_index) % site->nodes.count;
+    size_t home = a->home_index;
+    size_t behind = node >= home ? node - home : node + site->nodes.count - home;
 
     return behind == 0 ? PRIORITY_HOME : PRIORITY_FIRST - PRIORITY_STEP * (unsigned)(behind - 1);
 }

@@ -7,7 +7,7 @@ command -v cppcheck >/dev/null || exit 77
 cache=${1:-build}/lint/cppcheck
 mkdir -p "$cache"
 rooms=()
-for room in conf gatewayd cluster admin; do
+for room in conf gatewayd cluster admin ha; do
     [ ! -d "$room" ] || rooms+=("$room")
 done
 exec cppcheck --quiet -j2 --std=c11 --cppcheck-build-dir="$cache" --error-exitcode=1 \

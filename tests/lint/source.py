@@ -4,7 +4,7 @@ import fnmatch
 import pathlib
 import re
 
-ROOMS = ("conf", "gatewayd", "cluster", "admin")
+ROOMS = ("conf", "gatewayd", "cluster", "admin", "ha")
 
 
 def files(*suffixes, folders=ROOMS):
