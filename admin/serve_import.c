@@ -28,6 +28,7 @@ struct import {
     uint32_t line;
     struct arena scratch; /* of one line */
     struct problems problems;
+    struct store_result known; /* STORE_REVOKED or STORE_EXISTS of a key that is known already */
 };
 
 /* One step of freeing; false: all is gone. */
@@ -101,6 +102,18 @@ static struct digest digest_of(const struct import *import, const struct request
     return digest;
 }
 
+/* One that is known under its other digest, which the store is not told. */
+static void look_for_known(struct import *import, struct text key)
+{
+    struct credentials_key known;
+
+    if (import->known.outcome == STORE_DONE &&
+        credentials_get_key_as_sent(import->credentials, key, &known)) {
+        import->known.outcome = known.state == KEY_REVOKED ? STORE_REVOKED : STORE_EXISTS;
+        import->known.failed_at = import->count;
+    }
+}
+
 static void keep_line(struct import *import, const struct requests_key_import *line,
                       const char *pointer)
 {
@@ -118,6 +131,7 @@ static void keep_line(struct import *import, const struct requests_key_import *l
     }
     if (!text_is_empty(line->key)) {
         key_print_prefix(line->key, prefix);
+        look_for_known(import, line->key);
     }
     struct store_key_change change = {
         .change = STORE_KEY_ADD,
@@ -207,6 +221,10 @@ static void commit(struct import *import)
     change->commit.keys = import->keys;
     change->commit.key_count = import->count;
     change->place = place_of;
+    if (import->known.outcome != STORE_DONE) {
+        change_refuse(change, &import->known);
+        return;
+    }
     change_commit(change, on_imported);
 }
 
@@ -234,6 +252,7 @@ void serve_import_keys(struct call *call)
     }
     struct import *import = mem_new(sizeof(*import));
     import->change = change;
+    import->known = (struct store_result){ .outcome = STORE_DONE };
     import->credentials = control_credentials(admin_server_control(call->server));
     arena_init(&import->scratch, SIZE_MAX);
     problems_init(&import->problems);

@@ -231,20 +231,17 @@ static void make_secret(struct call *call, struct making *making)
     making->keys[0].prefix = key_print_prefix(secret, making->prefix);
 }
 
-/* A foreign key may be known by its SHA-256, too (it was imported so): then what is known of it
- * holds. False: replied 409. */
-static bool check_other_digest(struct call *call, struct text secret)
+/* Whichever of its digests it is known under. False: replied 409. */
+static bool check_unknown(struct change *change, struct text secret)
 {
-    struct digest plain = digest_sha256(secret);
     struct credentials_key known;
 
-    if (!credentials_get_key_by_digest(credentials_of(call), &plain, &known)) {
+    if (!credentials_get_key_as_sent(credentials_of(change->call), secret, &known)) {
         return true;
     }
-    bool is_revoked = known.state == KEY_REVOKED;
-    reply_problem(call, 409, is_revoked ? "revoked" : "exists", "%s",
-                  is_revoked ? "This key was revoked, which is for good."
-                             : "This key is known already.");
+    change_refuse(change, &(struct store_result){
+                              .outcome = known.state == KEY_REVOKED ? STORE_REVOKED : STORE_EXISTS,
+                          });
     return false;
 }
 
@@ -281,7 +278,7 @@ void serve_create_key(struct call *call)
     if (text_is_empty(request.key)) {
         make_secret(call, making);
     } else {
-        if (!check_other_digest(call, request.key)) {
+        if (!check_unknown(change, request.key)) {
             return;
         }
         making->keys[0].digest = credentials_digest(credentials_of(call), request.key);

@@ -6,9 +6,9 @@
 
 #define MANY 100000
 
-#define WRITES        (OPTION_BIT(CONFIRM) | OPTION_BIT(WAIT) | OPTION_BIT(TIMEOUT))
-#define WRITES_IF     (WRITES | OPTION_BIT(IF_MATCH))
-#define WRITES_DRY    (WRITES_IF | OPTION_BIT(DRY_RUN))
+#define WRITES     (OPTION_BIT(CONFIRM) | OPTION_BIT(WAIT) | OPTION_BIT(TIMEOUT))
+#define WRITES_IF  (WRITES | OPTION_BIT(IF_MATCH))
+#define WRITES_DRY (WRITES_IF | OPTION_BIT(DRY_RUN))
 /* Of a key that is there: such a change cannot be undone. */
 #define WRITES_OF_KEY (OPTION_BIT(WAIT) | OPTION_BIT(TIMEOUT))
 
@@ -189,8 +189,7 @@ const struct verb verb_rows[] = {
         .arguments = "ID",
         .least = 1,
         .most = 1,
-        .options =
-            OPTION_BIT(EXPIRES) | OPTION_BIT(SCOPES) | WRITES_OF_KEY | OPTION_BIT(IF_MATCH),
+        .options = OPTION_BIT(EXPIRES) | OPTION_BIT(SCOPES) | WRITES_OF_KEY | OPTION_BIT(IF_MATCH),
         .group = VERB_GROUP_KEYS,
         .run = verb_keys_change,
         .summary = "Changes what a key may do, or lets it end earlier.",

@@ -157,8 +157,15 @@ struct digest credentials_digest(const struct credentials *c, struct text key)
     return key_digest(key, text_from(c->secret, c->secret_length));
 }
 
-/* A foreign key may have been brought as it is (then its digest is under the secret) or as its
- * SHA-256. */
+static bool is_revoked(const struct credentials *c, const struct digest *digest)
+{
+    uint32_t slot;
+    return digest_table_find(&c->by_digest, digest, &slot) &&
+           key_word_now(atomic_load(&credentials_key(c, slot)->word)) == KEY_NOW_REVOKED;
+}
+
+/* A foreign key may have been brought as it is (then its digest is under the secret), as its
+ * SHA-256, or as both. Revoked as one of them it is revoked. */
 enum credentials_answer credentials_find(const struct credentials *c, struct turn *turn,
                                          struct text key, int64_t now, struct arena *arena,
                                          struct credential *out)
@@ -169,10 +176,12 @@ enum credentials_answer credentials_find(const struct credentials *c, struct tur
     turn_enter(turn);
     struct digest digest = credentials_digest(c, key);
     enum credentials_answer answer = find_digest(c, &digest, now, arena, out);
-    if (answer != CREDENTIALS_UNKNOWN || form == KEY_OURS || c->secret_length == 0)
+    if (answer == CREDENTIALS_REVOKED || form == KEY_OURS || c->secret_length == 0)
         return answer;
     digest = key_digest(key, TEXT_EMPTY);
-    return find_digest(c, &digest, now, arena, out);
+    if (answer == CREDENTIALS_UNKNOWN)
+        return find_digest(c, &digest, now, arena, out);
+    return is_revoked(c, &digest) ? CREDENTIALS_REVOKED : answer;
 }
 
 void credentials_set_stale(struct credentials *c, bool is_stale)

@@ -159,6 +159,10 @@ enum credentials_added credentials_add_key(struct credentials *c,
 bool credentials_get_key(const struct credentials *c, uint64_t id, struct credentials_key *out);
 bool credentials_get_key_by_digest(const struct credentials *c, const struct digest *digest,
                                    struct credentials_key *out);
+/* What is known of the key `key`, whichever of its digests it is kept under; of both the one that
+ * was revoked. */
+bool credentials_get_key_as_sent(const struct credentials *c, struct text key,
+                                 struct credentials_key *out);
 
 /* Of the key that the handle was made of, revoked or not by now. False: its record is gone. */
 bool credentials_get_digest(const struct credentials *c, struct key_handle handle,

@@ -268,6 +268,17 @@ bool credentials_get_key_by_digest(const struct credentials *c, const struct dig
     return true;
 }
 
+bool credentials_get_key_as_sent(const struct credentials *c, struct text key,
+                                 struct credentials_key *out)
+{
+    struct digest digest = credentials_digest(c, key);
+    if (credentials_get_key_by_digest(c, &digest, out) && out->state == KEY_REVOKED)
+        return true;
+    struct digest plain = key_digest(key, TEXT_EMPTY);
+    return credentials_get_key_by_digest(c, &plain, out) ||
+           credentials_get_key_by_digest(c, &digest, out);
+}
+
 bool credentials_get_digest(const struct credentials *c, struct key_handle handle,
                             struct digest *digest_out)
 {

@@ -2,6 +2,7 @@
 """What the node file and signals promise, where no other story tells it."""
 import hashlib
 import hmac
+import json
 import os
 import pathlib
 import resource
@@ -13,6 +14,7 @@ import time
 import pytest
 
 from harness.client import Connection
+from harness.many_keys import NDJSON
 from harness.node import BUILD
 from harness.ports import free_port
 from harness.wait import until
@@ -187,6 +189,32 @@ def test_a_wrong_command_line_is_said():
     done = subprocess.run([BUILD / "gatewayd", "-c", "/none/such"], capture_output=True, text=True,
                           check=False)
     assert done.returncode == 1 and "/none/such" in done.stderr
+
+
+@pytest.mark.parametrize("first", ["key", "sha256"])
+def test_a_revoked_key_stays_revoked_whichever_way_it_is_brought_again(make_node, tmp_path, first):
+    """Under a secret a key and its SHA-256 are kept as two."""
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of the cluster\n")
+    node = make_node(cluster={"secret_file": str(secret)})
+    node.route("r", respond={"body": "in"}, auth={"methods": ["key"]})
+    node.consumer("acme")
+    foreign = "legacy-key-0123456789"
+    ways = {"key": foreign, "sha256": hashlib.sha256(foreign.encode()).hexdigest()}
+
+    def bring(way):
+        line = json.dumps({"consumer": "acme", way: ways[way]}).encode()
+        return node.admin("POST", "/v1/keys/import", line, headers=NDJSON).status
+
+    assert bring(first) == 201
+    assert node.get("/", {"X-API-Key": foreign}).status == 200
+    made = node.admin("GET", "/v1/keys").json["items"][0]
+    assert node.admin("DELETE", f"/v1/keys/{made['id']}").status == 204
+    assert bring(first) == 409 and bring("key") == 409
+    assert bring("sha256") in (201, 409)
+    assert node.get("/", {"X-API-Key": foreign}).json["type"].endswith(":key-revoked")
+    answer = node.admin("POST", "/v1/consumers/acme/keys", {"key": foreign})
+    assert answer.status == 409 and answer.json["type"].endswith(":revoked")
 
 
 def test_imported_keys_are_digested_under_the_secret_of_the_cluster(make_node, origin, tmp_path):

@@ -7,7 +7,8 @@ import re
 import sys
 
 CALL = re.compile(r"reply_problem(?:s|_names)?\(\s*[\w>-]+,\s*(\d{3}),\s*\"([a-z-]+)\"")
-INVALID = (422, "invalid")  # reply_invalid()
+# reply_invalid(); a key's state, when it is rotated.
+OTHERS = {(422, "invalid"), (409, "expired")}
 
 
 def used():
@@ -29,7 +30,7 @@ def described():
 
 
 def main():
-    code, table = set(used()) | {INVALID}, set(described())
+    code, table = set(used()) | OTHERS, set(described())
     bad = [f"admin/README.md: the table of problems lacks {s} {n}" for s, n in sorted(code - table)]
     bad += [f"admin/README.md: no call answers {s} {n}" for s, n in sorted(table - code)]
     print("\n".join(bad))

@@ -158,6 +158,34 @@ static void foreign_keys_are_found_by_either_digest(void **state)
     assert_string_equal(found.prefix, "");
 }
 
+static void a_foreign_key_that_was_revoked_under_one_digest_is_revoked(void **state)
+{
+    static const struct text secret = TEXT("the cluster's secret");
+    struct table *t = *state;
+    struct credential found;
+    struct credentials_key known;
+    credentials_set_secret(t->c, secret);
+    fixture_put(t->c, "{\"name\":\"acme\"}", 1);
+    for (uint64_t revoked = 1; revoked <= 2; revoked++) {
+        struct text sent = revoked == 1 ? TEXT_OF("an-old-key-brought-twice-1")
+                                        : TEXT_OF("an-old-key-brought-twice-2");
+        struct credentials_key key = { .consumer = TEXT("acme"), .prefix = TEXT("an-o") };
+        assert_false(credentials_get_key_as_sent(t->c, sent, &known));
+        for (uint64_t i = 1; i <= 2; i++) {
+            key.id = 10 * revoked + i;
+            key.digest = key_digest(sent, i == 1 ? secret : TEXT_EMPTY);
+            assert_int_equal(credentials_add_key(t->c, &key), CREDENTIALS_KEY_ADDED);
+            assert_true(credentials_get_key_as_sent(t->c, sent, &known));
+        }
+        assert_int_equal(find(t, sent.at, NOW, &found), CREDENTIALS_ACTIVE);
+        assert_true(credentials_revoke(t->c, 10 * revoked + revoked, NOW, 3, NULL));
+        assert_int_equal(find(t, sent.at, NOW, &found), CREDENTIALS_REVOKED);
+        assert_true(credentials_get_key_as_sent(t->c, sent, &known));
+        assert_int_equal(known.id, 10 * revoked + revoked);
+        assert_int_equal(known.state, KEY_REVOKED);
+    }
+}
+
 static void keys_are_refused_for_a_reason(void **state)
 {
     struct table *t = *state;
@@ -383,6 +411,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_revoked_key_is_refused_for_good, make, unmake),
         cmocka_unit_test_setup_teardown(a_key_expires_to_the_millisecond, make, unmake),
         cmocka_unit_test_setup_teardown(foreign_keys_are_found_by_either_digest, make, unmake),
+        cmocka_unit_test_setup_teardown(a_foreign_key_that_was_revoked_under_one_digest_is_revoked,
+                                        make, unmake),
         cmocka_unit_test_setup_teardown(keys_are_refused_for_a_reason, make, unmake),
         cmocka_unit_test_setup_teardown(a_changed_consumer_is_seen_with_the_next_request, make,
                                         unmake),
