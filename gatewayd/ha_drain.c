@@ -31,14 +31,25 @@
 /* For what is in flight; with the move it is less than a second. */
 #define PATIENCE_MS 600
 
+/* From the beginning of one try to that of the next: a handshake that was dropped in the first is
+ * sent again a second later. Dropped twice it comes three seconds later, and many have given up. */
+#define AGAIN_MS (1000 + PATIENCE_MS + 50)
+
+/* So long handshakes are held back for an address that is told to move. */
+#define MOVING_HELD_MS 600
+
 /* The last try, before the deadline, at most. */
 #define LAST_MOST_MS 2000
 
 /* Clients that were answered have so long to close, before it is taken for done. */
 #define LINGER_MS 60
 
-/* Since the last connection ended: handshakes that had begun are over by then, and accepted. */
+/* Since the last connection ended: handshakes that had begun are over by then. */
 #define QUIET_MS 30
+
+/* Turns of each worker after that: one that did not get the processor has not accepted them yet. In
+ * the turn of the third every socket that was readable at the first has been looked at. */
+#define TURNS 3
 
 /* From telling another node that it comes, until it does. */
 #define TOLD_MS 20
@@ -102,6 +113,40 @@ static bool are_marked_gone(const struct ha_place *p)
     return p->drain.marks_left == 0 && count(p, METRIC_ADDRESS_BEFORE) == 0;
 }
 
+/* ---- turns ---------------------------------------------------------------------------------- */
+
+static void ask_for_turn(struct ha_place *p);
+
+static void on_turn(void *arg)
+{
+    struct ha_place *p = arg;
+
+    if (--p->drain.turning > 0)
+        return;
+    p->drain.turns++;
+    if (p->phase == HA_HOLDING && p->drain.turns < TURNS)
+        ask_for_turn(p);
+}
+
+static void ask_for_turn(struct ha_place *p)
+{
+    struct ha *ha = p->ha;
+
+    p->drain.turning = ha->worker_count;
+    for (unsigned i = 0; i < ha->worker_count; i++)
+        worker_ping(ha->workers[i], on_turn, p);
+}
+
+/* Every worker has had its turns since it was asked for them first. */
+static bool have_turned(struct ha_place *p)
+{
+    if (p->drain.turns >= TURNS)
+        return true;
+    if (p->drain.turning == 0)
+        ask_for_turn(p);
+    return false;
+}
+
 /* ---- who waits ------------------------------------------------------------------------------ */
 
 static void tell_waiter(struct ha_place *p, bool is_yielded)
@@ -135,6 +180,7 @@ static void begin_holding(struct ha_place *p, uint64_t now)
     p->drain.renewed_ms = now;
     p->drain.is_told = false;
     p->drain.hold = HA_HOLD_ASKED;
+    p->drain.again_ms = now + AGAIN_MS;
     p->drain.quiet_ms = 0;
     ha_enter(p, HA_HOLDING);
     ha_hold_ask(p, HOLD_MS);
@@ -143,9 +189,10 @@ static void begin_holding(struct ha_place *p, uint64_t now)
 
 static void step_closing(struct ha_place *p, uint64_t now)
 {
-    bool is_late = now >= p->drain.half_ms || now >= p->drain.last_ms;
+    bool is_last = now >= p->drain.last_ms;
+    bool is_late = is_last || now >= p->drain.half_ms;
 
-    if (p->drain.marks_left > 0 || !can_hold(p))
+    if (p->drain.marks_left > 0 || !can_hold(p) || (now < p->drain.again_ms && !is_last))
         return;
     if (are_marked_gone(p) || is_late)
         begin_holding(p, now);
@@ -171,7 +218,8 @@ static void begin_moving(struct ha_place *p, uint64_t now)
                  "cut",
                  TEXT_ARGS(p->address->name),
                  (unsigned long long)count(p, METRIC_ADDRESS_CONNECTIONS));
-    ha_hold_ask(p, HOLD_MS); /* it takes no longer */
+    p->drain.renewed_ms = now;
+    ha_hold_ask(p, HOLD_MS);
     ha_enter(p, HA_MOVING);
     ha_drain_on_vrrp(p);
 }
@@ -183,11 +231,25 @@ static bool is_quiet(struct ha_place *p, uint64_t now)
         p->drain.hold != HA_HOLD_ASKED && count(p, METRIC_ADDRESS_CONNECTIONS) == 0 &&
         (count(p, METRIC_ADDRESS_LINGERING) == 0 || now - p->drain.held_ms >= LINGER_MS);
 
-    if (!is_empty)
+    if (!is_empty) {
         p->drain.quiet_ms = 0;
-    else if (p->drain.quiet_ms == 0)
+        return false;
+    }
+    if (p->drain.hold == HA_HOLD_FAILED)
+        return true;
+    if (p->drain.quiet_ms == 0) {
         p->drain.quiet_ms = now;
-    return is_empty && (p->drain.hold == HA_HOLD_FAILED || now - p->drain.quiet_ms >= QUIET_MS);
+        p->drain.turns = p->drain.turning > 0 ? -1 : 0; /* one that is asked for since before */
+    }
+    return now - p->drain.quiet_ms >= QUIET_MS && have_turned(p);
+}
+
+static void hold_on(struct ha_place *p, uint64_t now)
+{
+    if (now - p->drain.renewed_ms < RENEW_MS)
+        return;
+    p->drain.renewed_ms = now;
+    ha_hold_ask(p, HOLD_MS);
 }
 
 static void step_holding(struct ha_place *p, uint64_t now)
@@ -195,10 +257,7 @@ static void step_holding(struct ha_place *p, uint64_t now)
     bool is_late =
         p->drain.is_last ? now >= p->drain.deadline_ms : now - p->drain.held_ms >= PATIENCE_MS;
 
-    if (now - p->drain.renewed_ms >= RENEW_MS) {
-        p->drain.renewed_ms = now;
-        ha_hold_ask(p, HOLD_MS);
-    }
+    hold_on(p, now);
     if (p->drain.is_told) {
         if (now - p->drain.moving_ms >= TOLD_MS)
             begin_moving(p, now);
@@ -235,6 +294,8 @@ static void step_moving(struct ha_place *p, uint64_t now)
             finish(p);
         return;
     }
+    if (now - p->drain.moving_ms < MOVING_HELD_MS)
+        hold_on(p, now);
     if (now - p->drain.moving_ms < MOVING_MOST_MS)
         return;
     log_warn(&p->ha->log, "address %.*s: no other node takes it", TEXT_ARGS(p->address->name));
@@ -325,6 +386,7 @@ void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_m
 {
     uint64_t now = loop_now_ms(p->ha->loop);
     unsigned marks_left = p->drain.marks_left;
+    unsigned turning = p->drain.turning;
 
     if (p->phase == HA_DRAINED && p->vrrp == HA_MASTER && reason == HA_FOR_OTHER_NODE)
         reason = p->drain.reason; /* nobody had taken it, and it stays drained here */
@@ -343,6 +405,7 @@ void ha_drain_begin(struct ha_place *p, enum ha_reason reason, uint64_t window_m
                                   .deadline_ms = now + window_ms,
                                   .last_ms = now + window_ms - last_try_ms(window_ms),
                                   .marks_left = marks_left,
+                                  .turning = turning,
                                   .asked_ms = now };
     mark(p, WORKER_PLACE_DRAIN);
     if (p->vrrp == HA_MASTER || count(p, METRIC_ADDRESS_CONNECTIONS) > 0)

@@ -26,7 +26,10 @@ struct ha_drain {
     uint64_t last_ms;       /* the last try begins */
     uint64_t renewed_ms;    /* HA_HOLDING: gatewayd-hold was asked last */
     uint64_t held_ms;       /* HA_HOLDING: since when */
+    uint64_t again_ms;      /* no try begins before, but the last one */
     uint64_t quiet_ms;      /* HA_HOLDING: since when nobody is connected; 0: somebody is */
+    int turns;              /* of every worker, since then */
+    unsigned turning;       /* workers that have not had the next one */
     enum ha_hold hold;      /* what became of it */
     uint64_t moving_ms;     /* HA_MOVING: since when */
     uint64_t moved_ms;      /* when keepalived said so; 0: it did not */

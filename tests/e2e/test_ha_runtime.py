@@ -515,29 +515,50 @@ def test_handshakes_are_held_back_and_that_ends_by_itself(helper):
     until(lambda: not holds(helper, "10.98.0.100"), timeout=2, what="the end without the helper")
 
 
-def test_syns_are_dropped_while_it_holds(helper):
-    """Many short attempts while it is asked again and again: none begins, but on another address."""
-    helper.start()
-    code = ("import socket, sys, time\n"
-            "made = other = 0\n"
-            "print('go', flush=True)\n"
-            "end = time.monotonic() + 1\n"
-            "while time.monotonic() < end:\n"
-            "    for host in ('10.98.0.100', '10.98.0.1'):\n"
-            "        try:\n"
-            "            socket.create_connection((host, 80), 0.03).close()\n"
-            "            made += host == '10.98.0.100'\n"
-            "            other += host == '10.98.0.1'\n"
-            "        except OSError:\n"
-            "            pass\n"
-            "print(made, other)\n")
-    assert helper.ask("hold va 300") == "ok\n"
-    client = subprocess.Popen(["ip", "netns", "exec", helper.client, "/usr/bin/python3", "-c", code],
-                              stdout=subprocess.PIPE, text=True)
-    until(lambda: helper.ask("hold va 300") and client.stdout.readline() == "go\n")
-    while client.poll() is None:
+ATTEMPTS = """
+import socket, time
+made = other = 0
+input()
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    for host in ('10.98.0.100', '10.98.0.1'):
+        try:
+            socket.create_connection((host, 80), 0.03).close()
+            made += host == '10.98.0.100'
+            other += host == '10.98.0.1'
+        except OSError:
+            pass
+print(made, other)
+"""
+
+
+def attempts_while_held(helper):
+    """Of a client, while the helper is asked again and again: those that were made, to the address
+    and to another, and the longest time from one answer to the next."""
+    with subprocess.Popen(["ip", "netns", "exec", helper.client, "/usr/bin/python3", "-c", ATTEMPTS],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        asked = time.monotonic()
         assert helper.ask("hold va 300") == "ok\n"
-    made, other = map(int, client.stdout.read().split())
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        longest = 0
+        while client.poll() is None:
+            assert helper.ask("hold va 300") == "ok\n"
+            longest = max(longest, time.monotonic() - asked)
+            asked = time.monotonic()
+        return *map(int, client.stdout.read().split()), longest
+
+
+def test_syns_are_dropped_while_it_holds(helper):
+    """Many short attempts while it is asked again and again: none begins, but on another address.
+    It has to be asked before the time is over, which a busy machine may not allow at once."""
+    helper.start()
+    longest = 1
+    for _ in range(20):
+        made, other, longest = attempts_while_held(helper)
+        if longest < 0.25:
+            break
+    assert longest < 0.25, "asked too late all the time"
     assert made == 0 and other > 0
 
 

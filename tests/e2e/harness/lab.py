@@ -28,6 +28,7 @@ ADMIN_PORT = 9080
 NETWORK, NETWORK6 = "10.99.0.", "fd00:99::"
 REDIS, ORIGIN, CLIENT = 5, 6, 9
 PROGRAMS = ("gatewayd", "gatewayctl", "gatewayd-watch", "gatewayd-hold")
+PREFERRED = ("nice", "-n", "-10")  # as their units have it
 NEEDED = ("ip", "bridge", "nft", "keepalived", "redis-server", "setpriv", "openssl", "gcc")
 
 
@@ -255,15 +256,15 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
                 "--inh-caps=-all", *words]
 
     def start_gatewayd(self):
-        self.spawn("gatewayd", *self._as_nobody(self.program("gatewayd"), "-c",
-                                                self.folder / "gatewayd.conf"))
+        self.spawn("gatewayd", *PREFERRED, *self._as_nobody(self.program("gatewayd"), "-c",
+                                                            self.folder / "gatewayd.conf"))
 
     def start_hold(self):
         words = [self.program("gatewayd-hold"), "-a", self.folder / "ha.addresses", "-s",
                  self.run_folder / "hold.sock", "-u", "nobody", "-n", shutil.which("nft")]
         for path in self._pidfiles():
             words += ["-k", path]
-        self.spawn("hold", *words)
+        self.spawn("hold", *PREFERRED, *words)
 
     def start_watch(self):
         words = [self.program("gatewayd-watch"), "-a", self.folder / "ha.addresses", "-d",
