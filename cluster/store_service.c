@@ -429,6 +429,8 @@ static void stop(struct control *control)
     the.is_stopping = true;
     if (the.bootstrap_timer.loop != NULL)
         loop_timer_stop(&the.bootstrap_timer);
+    if (the.shared != NULL)
+        store_shared_leave(the.shared);
     if (the.quotas != NULL)
         quota_keeper_stop(the.quotas);
     store_embedded_stop(the.embedded);

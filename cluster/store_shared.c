@@ -11,6 +11,7 @@
 #include "cluster/store_thread.h"
 #include "conf/base/mem.h"
 #include "gatewayd/control.h"
+#include "gatewayd/policy/limiter.h"
 
 #define COUNT_NODES_MS 1000
 
@@ -77,18 +78,23 @@ void store_shared_start(struct store_shared *s)
     s->is_started = true;
     store_thread_start(s->thread);
     on_count_nodes(s);
+    limiter_recall(control_limiter(s->control));
     redis_history_start(s->history);
     redis_start(s->redis);
+}
+
+void store_shared_leave(struct store_shared *s)
+{
+    if (s->is_started)
+        limits_redis_leave(s->limits, control_loop(s->control));
 }
 
 void store_shared_stop(struct store_shared *s)
 {
     redis_history_stop(s->history);
     loop_timer_stop(&s->count_nodes);
-    if (s->is_started) {
-        limits_redis_leave(s->limits, control_loop(s->control));
+    if (s->is_started)
         store_thread_stop(s->thread);
-    }
     redis_stop(s->redis);
     limits_redis_stop(s->limits);
 }

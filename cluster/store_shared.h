@@ -25,6 +25,9 @@ MUST_USE struct store_shared *store_shared_new(struct control *control,
 /* After everybody who watches links has said so, and store_embedded_start. */
 void store_shared_start(struct store_shared *s);
 
+/* What this node holds of limits goes back, and what it spent is told, as far as Redis is there.
+ * No worker is left. */
+void store_shared_leave(struct store_shared *s);
 /* After store_embedded_stop. Ends the thread. */
 void store_shared_stop(struct store_shared *s);
 void store_shared_free(struct store_shared **s);

@@ -17,6 +17,7 @@
 #define SLICE_NS      2000000
 #define AT_ONCE       64
 #define ESTATE_MOST   ((size_t)256 << 20)
+#define REST_SIZE     64
 #define SCOPE_LIMITS  TEXT_OF("limits")
 #define SCOPE_UNSPENT TEXT_OF("unspent")
 #define SCOPE_HEALTH  TEXT_OF("health")
@@ -176,6 +177,15 @@ void control_estate_take_back(struct control *c)
     control_estate_fini(c);
 }
 
+/* "UNSPENT UNTOLD"; the second only if there is something, as older versions know the first. */
+static struct text print_rest(struct limiter_rest rest, char *into)
+{
+    int length = rest.untold == 0 ? snprintf(into, REST_SIZE, "%lld", (long long)rest.unspent)
+                                  : snprintf(into, REST_SIZE, "%lld %lld", (long long)rest.unspent,
+                                             (long long)rest.untold);
+    return text_from(into, (size_t)length);
+}
+
 void control_estate_end(struct control *c)
 {
     struct control_estate *e = &c->estate;
@@ -183,15 +193,15 @@ void control_estate_end(struct control *c)
     struct text key;
     struct text value;
     struct builder b;
+    char printed[REST_SIZE];
 
     if (!control_is_replaced(c))
         return;
     builder_init(&b, ESTATE_MOST);
     while (cut_pair(&rest, &key, &value)) {
-        char unspent[TEXT_NUMBER_SIZE];
-        int64_t left = limiter_unspent(c->limiter, key, value);
-        if (left > 0)
-            add_pair(&b, key, text_print_u64((uint64_t)left, unspent));
+        struct limiter_rest left;
+        if (limiter_rest_of(c->limiter, key, value, &left))
+            add_pair(&b, key, print_rest(left, printed));
     }
     send_memory(c->upgrade.link, SCOPE_UNSPENT, builder_text(&b));
     builder_fini(&b);
@@ -217,10 +227,14 @@ static void take_bucket(struct control *c, struct text key, struct text value)
 
 static void take_unspent(struct control *c, struct text key, struct text value)
 {
-    int64_t left = 0;
+    struct limiter_rest rest = { 0 };
+    struct text piece;
 
-    if (text_parse_i64(value, &left) && left > 0)
-        limiter_give(c->limiter, key, left);
+    if (!text_cut(&value, ' ', &piece) || !text_parse_i64(piece, &rest.unspent) || rest.unspent < 0)
+        return;
+    if (value.at != NULL && (!text_parse_i64(value, &rest.untold) || rest.untold < 0))
+        return;
+    limiter_give(c->limiter, key, rest);
 }
 
 void control_estate_receive(struct control *c, struct text scope, int fd)

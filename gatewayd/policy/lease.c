@@ -197,6 +197,74 @@ void lease_wait(struct lease *l, int64_t cost)
     atomic_fetch_add(&l->need, cost);
 }
 
+/* ---- what is not told yet ---- */
+
+static struct lease_memory read_memory(const struct lease *l)
+{
+    struct lease_memory m;
+    int64_t start;
+    limits_local_quota(atomic_load(&l->own), &m.start, &m.count);
+    limits_local_quota(atomic_load(&l->told), &start, &m.told);
+    m.told = start == m.start ? least(m.told, m.count) : 0;
+    return m;
+}
+
+/* Of a quota that is divided, or was; of a window that is over nothing. */
+static int64_t untold(const struct lease *l, int64_t wall)
+{
+    const struct bucket_spec *spec = spec_of(l);
+    if (spec->kind != LIMIT_QUOTA || atomic_load(&l->own) == 0)
+        return 0;
+    struct lease_memory m = read_memory(l);
+    return quota_window(spec->period, m.start).end <= wall ? 0 : m.count - m.told;
+}
+
+bool lease_memorise(const struct lease *l, struct lease_memory *out)
+{
+    uint64_t own = atomic_load(&l->own);
+    *out = read_memory(l);
+    if (spec_of(l)->kind != LIMIT_QUOTA || own == 0 || own == LIMITS_LOCAL_DEAD)
+        return false;
+    return mode_of(l) == LEASE_DIVIDED || atomic_load(&l->is_remembered) || out->count > out->told;
+}
+
+void lease_remember(struct lease *l, const struct lease_memory *memory)
+{
+    if (mode_of(l) != LEASE_NEW && mode_of(l) != LEASE_DIVIDED)
+        return;
+    atomic_store(&l->told, limits_local_quota_word(memory->start, memory->told));
+    atomic_store(&l->own, limits_local_quota_word(memory->start, memory->count));
+    atomic_store(&l->is_remembered, memory->start > 0);
+}
+
+void lease_remember_rate(struct lease *l, uint64_t word)
+{
+    if (mode_of(l) != LEASE_NEW)
+        return;
+    atomic_store(&l->own, word);
+    atomic_store(&l->is_remembered, true);
+}
+
+/* In the window that starts at `start`. */
+static void note_told(struct lease *l, int64_t start, int64_t tokens)
+{
+    uint64_t seen = atomic_load(&l->told);
+    uint64_t next;
+    do {
+        int64_t start_seen;
+        int64_t count;
+        limits_local_quota(seen, &start_seen, &count);
+        count = most((start_seen == start ? count : 0) + tokens, 0);
+        next = start_seen > start ? seen : limits_local_quota_word(start, count);
+    } while (!atomic_compare_exchange_weak(&l->told, &seen, next));
+}
+
+void lease_note_told(struct lease *l, int64_t tokens)
+{
+    if (spec_of(l)->kind == LIMIT_QUOTA)
+        note_told(l, read_memory(l).start, tokens);
+}
+
 /* ---- the owner ---- */
 
 /* What workers took since the last look was taken. */
@@ -311,53 +379,52 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
     return tokens > 0 && is_due(l->ends_at - l->life / 10, now, next_out);
 }
 
-/* Of a quota, since it was divided; nothing if its window has ended since. */
-static int64_t spent_divided(const struct lease *l)
+static bool should_leave(const struct lease *l, int64_t wall)
 {
-    int64_t start;
-    int64_t count;
-    if (!l->is_returning || spec_of(l)->kind != LIMIT_QUOTA)
-        return 0;
-    limits_local_quota(atomic_load(&l->own), &start, &count);
-    return start == l->divided_start ? most(count - l->divided_count, 0) : 0;
+    if (mode_of(l) == LEASE_SHARED && (l->taken > 0 || tokens_of(atomic_load(&l->word)) > 0))
+        return true;
+    return untold(l, wall) > 0;
 }
 
-static bool should_leave(const struct lease *l)
-{
-    if (mode_of(l) == LEASE_SHARED)
-        return l->taken > 0 || tokens_of(atomic_load(&l->word)) > 0;
-    return mode_of(l) == LEASE_DIVIDED && spent_divided(l) > 0;
-}
-
-static bool should_ask(struct lease *l, int64_t now, int64_t *next_out)
+static bool should_ask(struct lease *l, struct limits_local_now now, int64_t *next_out)
 {
     if (l->is_leaving)
-        return should_leave(l);
+        return should_leave(l, now.wall);
     switch (mode_of(l)) {
     case LEASE_NEW:
-        return atomic_load(&l->need) > 0;
+        return atomic_load(&l->need) > 0 || atomic_load(&l->is_remembered);
     case LEASE_SHARED:
-        return should_ask_shared(l, now, next_out);
+        return should_ask_shared(l, now.ns, next_out) || untold(l, now.wall) > 0;
     case LEASE_DIVIDED:
-        return is_due(atomic_load(&l->retry_at), now, next_out);
+        return is_due(atomic_load(&l->retry_at), now.ns, next_out);
     case LEASE_ENDED:
         break;
     }
     return false;
 }
 
-static void fill_ask(struct lease *l, int64_t now, uint64_t seq, struct bucket_ask *out)
+/* A quota's window may end while the ask is under way. */
+static int64_t tell(struct lease *l, int64_t wall)
 {
+    l->told_start = read_memory(l).start;
+    l->asked_told = untold(l, wall);
+    return l->asked_told;
+}
+
+static void fill_ask(struct lease *l, struct limits_local_now at, uint64_t seq,
+                     struct bucket_ask *out)
+{
+    int64_t now = at.ns;
     int64_t need = atomic_exchange(&l->need, 0);
     if (need > 0)
         l->used_at = now;
     double want = is_used(l, now) || need > 0 ? l->demand * WANT_TIME : 0;
     *out = (struct bucket_ask){ .spec = *spec_of(l), .seq = seq, .need = need };
     out->want = want > (double)TOKENS_MOST ? TOKENS_MOST : most((int64_t)want, need);
-    if (!l->was_seen)
+    if (!l->was_seen && (need > 0 || !atomic_load(&l->is_remembered)))
         out->want = most(out->want, l->first_want);
-    out->returning = l->is_returning;
-    out->spent = spent_divided(l);
+    out->returning = l->is_returning || atomic_load(&l->is_remembered);
+    out->spent = tell(l, at.wall);
     /* What is past its end here may still count as held there: it is given back. */
     uint64_t word = atomic_load(&l->word);
     int64_t keep = has_ended(word, now) ? 0 : out->want;
@@ -376,9 +443,9 @@ bool lease_look(struct lease *l, struct limits_local_now now, uint64_t seq,
     if (l->is_asking)
         return false;
     count_demand(l, now.ns);
-    if (!should_ask(l, now.ns, next_out))
+    if (!should_ask(l, now, next_out))
         return false;
-    fill_ask(l, now.ns, seq, ask_out);
+    fill_ask(l, now, seq, ask_out);
     atomic_store(&l->low, -1);
     l->is_asking = true;
     l->asked_leaving = l->is_leaving;
@@ -404,6 +471,9 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     l->was_seen = true;
     l->is_scarce = a->is_scarce;
     l->is_returning = false;
+    atomic_store(&l->is_remembered, false);
+    if (l->asked_told > 0)
+        note_told(l, l->told_start, l->asked_told);
     l->refusals = 0;
     set_word(l, a->granted, a->held, l->sent_at + l->life);
     count_demand(l, now);
@@ -429,6 +499,30 @@ static int64_t spread(uint64_t seq)
     return (int64_t)(seq * 0x9e3779b97f4a7c15u >> 32) % (RETRY_TIME / 4);
 }
 
+static void begin_part(struct lease *l, struct limits_local_now now, int64_t held, bool was_asking)
+{
+    const struct bucket_spec *whole = spec_of(l);
+    const struct bucket_spec *part = &limits_local_spec_get(l->divided)->spec;
+    int64_t left = held;
+    if (was_asking)
+        left += came_in(l, part, now.ns);
+    if (whole->kind == LIMIT_QUOTA && whole->burst > 0)
+        left += (int64_t)((__int128)atomic_load(&l->left) * part->burst / whole->burst);
+    if (!l->was_seen)
+        left = part->burst;
+    int64_t owed = untold(l, now.wall);
+    left = least(left, most(part->burst - owed, 0));
+    uint64_t word = limits_local_word_of(l->divided, now, left);
+    if (whole->kind == LIMIT_QUOTA) {
+        int64_t start;
+        int64_t count;
+        limits_local_quota(word, &start, &count);
+        /* What was held is spent for the bucket already. */
+        atomic_store(&l->told, limits_local_quota_word(start, most(count - owed, 0) + held));
+    }
+    atomic_store(&l->own, word);
+}
+
 static void divide(struct lease *l, struct limits_local_now now, bool was_asking)
 {
     atomic_store(&l->retry_at, now.ns + RETRY_TIME + spread(l->seq));
@@ -437,18 +531,8 @@ static void divide(struct lease *l, struct limits_local_now now, bool was_asking
         return;
     bool is_good = !has_ended(atomic_load(&l->word), now.ns);
     int64_t held = set_word(l, INT64_MIN / 2, INT64_MAX, now.ns);
-    const struct bucket_spec *whole = spec_of(l);
-    const struct bucket_spec *part = &limits_local_spec_get(l->divided)->spec;
-    int64_t left = is_good ? held : 0;
-    if (was_asking)
-        left += came_in(l, part, now.ns);
-    if (whole->kind == LIMIT_QUOTA)
-        left += (int64_t)((__int128)atomic_load(&l->left) * part->burst / whole->burst);
-    if (!l->was_seen)
-        left = part->burst;
-    atomic_store(&l->own, limits_local_word_of(l->divided, now, left));
-    if (whole->kind == LIMIT_QUOTA)
-        limits_local_quota(atomic_load(&l->own), &l->divided_start, &l->divided_count);
+    if (!atomic_load(&l->is_remembered))
+        begin_part(l, now, is_good ? held : 0, was_asking);
     atomic_store(&l->need, 0);
     l->used_at = now.ns;
     l->is_returning = true;
@@ -499,9 +583,10 @@ static bool is_over(struct lease *l, struct limits_local_now now)
 {
     switch (mode_of(l)) {
     case LEASE_NEW:
-        return true;
+        return !atomic_load(&l->is_remembered) || limits_local_try_end(&l->own, l->divided, now);
     case LEASE_SHARED:
-        return tokens_of(atomic_load(&l->word)) == 0 || now.ns >= l->ends_at;
+        return (tokens_of(atomic_load(&l->word)) == 0 || now.ns >= l->ends_at) &&
+               untold(l, now.wall) == 0;
     case LEASE_DIVIDED:
         return limits_local_try_end(&l->own, l->divided, now);
     case LEASE_ENDED:

@@ -16,6 +16,10 @@
  *   NEW ──answer──► SHARED ◄──answer──► DIVIDED         all of them ──idle──► ENDED
  *    └───────────────away───────────────►┘
  *
+ * What a divided lease has spent of a quota the bucket does not know until an ask tells it. What
+ * was memorised of it outlives the process: a lease that remembers it goes on from there and tells
+ * it with its first ask.
+ *
  * Pure: time is passed in (ns since the process's start, ms since the epoch); the clock of workers
  * is a function. Nothing here sends.
  */
@@ -46,7 +50,9 @@ struct lease {
     _Atomic int64_t wanted_at;  /* ns: when a worker last took something, or could not */
     _Atomic uint32_t answers;   /* counts changes of the owner's that may let a waiting one on */
     _Atomic uint8_t mode;
-    limits_local_word own; /* LEASE_DIVIDED */
+    limits_local_word own;      /* LEASE_DIVIDED */
+    limits_local_word told;     /* of a quota: how much of what own counts the bucket knows */
+    _Atomic bool is_remembered; /* own is from before: divided it goes on from that */
     _Atomic int64_t retry_at;
     const struct limits_local_spec *spec;    /* of the whole bucket */
     const struct limits_local_spec *divided; /* this node's part: the caller keeps it right */
@@ -70,11 +76,11 @@ struct lease {
     int64_t life;       /* ns, of the hold */
     int64_t ends_at;    /* ns */
     int64_t asked_need; /* what the ask under way asked for */
+    int64_t asked_told; /* and tells of a quota */
+    int64_t told_start; /* in this window */
     double demand;      /* tokens per second */
     double counted;     /* since counted_at */
     int64_t counted_at;
-    int64_t divided_start; /* quota: the own window and count when it was divided */
-    int64_t divided_count;
 };
 
 void lease_init(struct lease *l, const struct limits_local_spec *spec,
@@ -109,6 +115,28 @@ void lease_give(struct lease *l, const struct lease_taking *t); /* after LEASE_T
 
 /* Somebody waits for `cost` tokens; before the owner is told. */
 void lease_wait(struct lease *l, int64_t cost);
+
+/* ---- any thread ---- */
+
+/* What this process alone knows of a quota. */
+struct lease_memory {
+    int64_t start; /* of the window, ms since the epoch */
+    int64_t count; /* used up in it of the node's part */
+    int64_t told;  /* how much of that the bucket knows; at most count */
+};
+
+/* False: nothing that the bucket does not know. */
+bool lease_memorise(const struct lease *l, struct lease_memory *out);
+
+/* A lease that nobody has used yet begins with that, and is to be looked at; one that is divided
+ * goes on with it. An empty memory: as if there had never been one. */
+void lease_remember(struct lease *l, const struct lease_memory *memory);
+
+/* Of a rate: what its part has now (limits_local_word_of). */
+void lease_remember_rate(struct lease *l, uint64_t word);
+
+/* Somebody else tells the bucket so much of what was counted here; negative: no longer. */
+void lease_note_told(struct lease *l, int64_t tokens);
 
 /* ---- the owner ---- */
 

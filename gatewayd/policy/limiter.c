@@ -136,6 +136,14 @@ static enum lease_answer of_local(enum limits_local_answer answer)
     return answers[answer];
 }
 
+/* It has changed and is to be saved. */
+static void mark_quota(struct taking *t, const struct pick *pick)
+{
+    const struct limiter_family *f = pick->rule->family;
+    if (pick->tally != &f->crowd && limits_local_spec_get(&f->spec)->spec.kind == LIMIT_QUOTA)
+        tallies_mark(t->l->tallies, pick->tally);
+}
+
 static enum lease_answer use_local(struct taking *t, struct pick *pick, bool is_peek)
 {
     struct limiter_family *f = pick->rule->family;
@@ -144,9 +152,8 @@ static enum lease_answer use_local(struct taking *t, struct pick *pick, bool is_
         return of_local(limits_local_peek(word, &f->spec, t->now, pick->rule->cost, &pick->state));
     enum limits_local_answer answer =
         limits_local_take(word, &f->spec, t->now, pick->rule->cost, &pick->state);
-    if (answer == LIMITS_LOCAL_TAKEN && pick->tally != &f->crowd &&
-        limits_local_spec_get(&f->spec)->spec.kind == LIMIT_QUOTA)
-        tallies_mark(t->l->tallies, pick->tally);
+    if (answer == LIMITS_LOCAL_TAKEN)
+        mark_quota(t, pick);
     return of_local(answer);
 }
 
@@ -167,6 +174,8 @@ static enum lease_answer use_lease(struct taking *t, struct pick *pick, bool is_
         atomic_store(&pick->tally->word, LIMITS_LOCAL_DEAD);
     else if (pick->taking.wants && answer != LEASE_WAIT)
         limiter_lease_want(pick->lease);
+    if (answer == LEASE_TAKEN && !is_peek && pick->taking.generation == UINT64_MAX)
+        mark_quota(t, pick);
     return answer;
 }
 

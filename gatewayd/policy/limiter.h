@@ -169,7 +169,11 @@ void limiter_tidy(struct limiter *l, struct limiter_now now);
 void limiter_leave(struct limiter *l);
 size_t limiter_leaving(const struct limiter *l);
 
-/* Quota counters, for the store to keep: calls `save` with those that changed since they were last
+/* The port is there: what was loaded of quotas is told to it. */
+void limiter_recall(struct limiter *l);
+
+/* Quota counters, for the store to keep; with a port, of quotas that are divided, what only this
+ * process knows: calls `save` with those that changed since they were last
  * saved (or all, without forgetting which those are). Both texts (at most 512 bytes; printable
  * ASCII) are borrowed for the call; of an identity only the newest value counts. Looks at about
  * `most` at a time: true if there is more, call again with the same `saving`, which begins zeroed
@@ -186,9 +190,10 @@ bool limiter_save(struct limiter *l, struct limiter_saving *saving, size_t most,
  * that is over (then it need not be kept). */
 bool limiter_load(struct limiter *l, struct text identity, struct text value, int64_t wall);
 
-/* ---- from process to process (control); nothing of it where buckets are behind a port ---- */
+/* ---- from process to process (control); where buckets are behind a port, of divided ones ---- */
 
-/* From now on nothing refills here; or it does again. */
+/* From now on nothing refills here; or it does again. Not with a port: what is held ends in time.
+ */
 void limiter_freeze(struct limiter *l);
 void limiter_thaw(struct limiter *l);
 
@@ -202,9 +207,16 @@ bool limiter_pass(struct limiter *l, uint32_t *position, size_t most, limiter_sa
 bool limiter_receive(struct limiter *l, struct text identity, struct text value);
 
 /* What was passed is ours again; or, in the end, what was kept of a bucket and not spent, for the
- * other process to have back. Both as it was passed. */
+ * other process to have back, and what was spent of it and the port not told. Both as it was
+ * passed. False: neither. */
 bool limiter_take_back(struct limiter *l, struct text identity, struct text value);
-int64_t limiter_unspent(struct limiter *l, struct text identity, struct text value);
-void limiter_give(struct limiter *l, struct text identity, int64_t tokens); /* the other process */
+struct limiter_rest {
+    int64_t unspent;
+    int64_t untold;
+};
+bool limiter_rest_of(struct limiter *l, struct text identity, struct text value,
+                     struct limiter_rest *out);
+/* The other process. */
+void limiter_give(struct limiter *l, struct text identity, struct limiter_rest rest);
 
 #endif

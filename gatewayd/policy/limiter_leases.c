@@ -29,6 +29,7 @@ struct limiter_lease {
     struct lease lease;
     struct limiter *limiter;
     struct limiter_family *family;
+    struct tally *tally; /* until it has ended */
     struct limiter_lease *next_wanted;
     _Atomic uint32_t uses;
     _Atomic uint32_t is_wanted;
@@ -96,6 +97,7 @@ static struct limiter_lease *lease_new(struct limiter *l, struct limiter_family 
     lease_init(&ll->lease, &f->spec, &f->divided);
     ll->limiter = l;
     ll->family = f;
+    ll->tally = tally;
     ll->is_crowd = is_crowd;
     ll->is_stranger = !is_crowd && tally->is_stranger;
     ll->lease.first_want = ll->is_stranger ? 0 : FIRST_WANT;
@@ -167,6 +169,12 @@ void limiter_leases_free(struct limiter *l)
     turns_queue_fini(&l->leases->queue);
     MEM_FREE(&l->leases->waits);
     MEM_FREE(&l->leases);
+}
+
+bool limiter_lease_memorise(struct tally *tally, struct lease_memory *out)
+{
+    const struct lease *lease = atomic_load(&tally->lease);
+    return lease != NULL && lease_memorise(lease, out);
 }
 
 void limiter_leases_count(const struct limiter *l, struct limiter_counts *out)
@@ -274,11 +282,19 @@ static void count_mode(struct limiter_leases *ls, uint8_t mode, int many)
         atomic_fetch_add(&ls->divided, (uint64_t)many);
 }
 
+/* To be saved. The tally lives: its lease has not ended. */
+static void mark_quota(struct limiter_lease *ll)
+{
+    if (!ll->is_crowd && limits_local_spec_get(&ll->family->spec)->spec.kind == LIMIT_QUOTA)
+        tallies_mark(ll->limiter->tallies, ll->tally);
+}
+
 static void changed_mode(struct limiter_lease *ll, uint8_t before)
 {
     uint8_t after = atomic_load(&ll->lease.mode);
     if (before == after)
         return;
+    mark_quota(ll);
     count_mode(ll->limiter->leases, before, -1);
     count_mode(ll->limiter->leases, after, 1);
 }
@@ -370,6 +386,8 @@ static void take_answer(struct limiter_lease *ll, uint64_t seq, const struct lim
     if (lease_on_answer(&ll->lease, seq, answer, limiter_read_now(ll->limiter)))
         notify(ll);
     changed_mode(ll, before);
+    if (ll->lease.asked_told > 0)
+        mark_quota(ll);
 }
 
 /* True: an answer came at once, look again. */
@@ -534,6 +552,17 @@ void limiter_leave(struct limiter *l)
 size_t limiter_leaving(const struct limiter *l)
 {
     return atomic_load(&l->leases->leaving);
+}
+
+void limiter_recall(struct limiter *l)
+{
+    struct tally *tally;
+    uint32_t position = 0;
+    while ((tally = tallies_next(l->tallies, &position)) != NULL) {
+        struct lease *lease = atomic_load(&tally->lease);
+        if (lease != NULL)
+            limiter_lease_want(CONTAINER_OF(lease, struct limiter_lease, lease));
+    }
 }
 
 bool limiter_has_later(const struct limiter *l)

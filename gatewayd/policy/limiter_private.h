@@ -102,6 +102,8 @@ void limiter_lease_wait(struct limiter_lease *ll, size_t worker, struct limiter_
 /* The keeper: true if the tally's lease is ended and has been taken care of, so that the tally can
  * be removed. */
 bool limiter_lease_try_remove(struct limiter *l, struct tally *tally);
+/* Control. What its lease, if it has one, knows of a quota that Redis does not. */
+bool limiter_lease_memorise(struct tally *tally, struct lease_memory *out);
 void limiter_leases_count(const struct limiter *l, struct limiter_counts *out);
 
 /* Any thread. */

@@ -371,6 +371,89 @@ static void a_divided_quota_tells_what_it_spent(void **state)
     assert_int_equal(ask.spent, 5);
 }
 
+/* Another process goes on from what this one memorised, and tells it with its first ask. */
+static void a_restart_forgets_nothing_of_a_quota(void **state)
+{
+    struct lease_memory memory;
+    limits_local_spec_fini(&whole);
+    limits_local_spec_fini(&part);
+    make_of((struct bucket_spec){ .kind = LIMIT_QUOTA, .burst = 100, .period = LIMIT_DAY });
+    assert_false(lease_memorise(&lease, &memory));
+    take(1);
+    assert_true(look());
+    hear_outcome(LIMITS_AWAY);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    assert_true(lease_memorise(&lease, &memory));
+    assert_int_equal(memory.count, 30);
+    assert_int_equal(memory.told, 0);
+
+    lease_init(&lease, &whole, &part);
+    lease_remember(&lease, &memory);
+    assert_false(lease_try_end(&lease, now));
+    assert_true(look()); /* though nobody waits */
+    assert_true(ask.returning);
+    assert_int_equal(ask.spent, 30);
+    hear_outcome(LIMITS_AWAY);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    assert_int_equal(take(1), LEASE_EMPTY);
+    assert_true(lease_memorise(&lease, &memory));
+    assert_int_equal(memory.count - memory.told, 50);
+
+    now.ns += SECOND * 5 / 4;
+    assert_true(look());
+    assert_int_equal(ask.spent, 50);
+    hear(0, 0, 0);
+    assert_false(lease_memorise(&lease, &memory));
+}
+
+/* What is taken while an ask is under way is told by the next. */
+static void what_is_spent_behind_an_ask_is_told_too(void **state)
+{
+    struct lease_memory memory;
+    limits_local_spec_fini(&whole);
+    limits_local_spec_fini(&part);
+    make_of((struct bucket_spec){ .kind = LIMIT_QUOTA, .burst = 100, .period = LIMIT_DAY });
+    take(1);
+    assert_true(look());
+    hear_outcome(LIMITS_AWAY);
+    take(1);
+    now.ns += SECOND * 5 / 4;
+    assert_true(look());
+    assert_int_equal(ask.spent, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    hear(10, 10, 0);
+    assert_true(lease_memorise(&lease, &memory));
+    assert_true(look());
+    assert_int_equal(ask.spent, 3);
+    hear(10, 10, 0);
+    assert_false(look() && ask.spent > 0);
+}
+
+/* Of a window that is over nothing is told, and what was spent in the next one is. */
+static void a_window_that_ends_is_forgotten(void **state)
+{
+    limits_local_spec_fini(&whole);
+    limits_local_spec_fini(&part);
+    make_of((struct bucket_spec){ .kind = LIMIT_QUOTA, .burst = 100, .period = LIMIT_DAY });
+    take(1);
+    assert_true(look());
+    hear_outcome(LIMITS_AWAY);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    now.wall += 86400000;
+    now.ns += SECOND * 5 / 4;
+    assert_true(look());
+    assert_int_equal(ask.spent, 0);
+    hear_outcome(LIMITS_AWAY);
+    assert_int_equal(take(1), LEASE_TAKEN);
+    now.ns += SECOND * 5 / 4;
+    assert_true(look());
+    assert_int_equal(ask.spent, 1);
+}
+
 static void lost_answers_deny_but_never_divide(void **state)
 {
     take(1);
@@ -464,6 +547,9 @@ int main(void)
         TEST(never_seen_it_starts_with_its_part_of_the_burst),
         TEST(who_waited_in_vain_has_this_nodes_part_of_that_time),
         TEST(a_divided_quota_tells_what_it_spent),
+        TEST(a_restart_forgets_nothing_of_a_quota),
+        TEST(what_is_spent_behind_an_ask_is_told_too),
+        TEST(a_window_that_ends_is_forgotten),
         TEST(lost_answers_deny_but_never_divide),
         TEST(idle_it_ends),
         TEST(workers_together_spend_what_was_granted),

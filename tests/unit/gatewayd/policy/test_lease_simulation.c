@@ -12,7 +12,8 @@
  *
  * What may cost a burst each time costs no more: the bucket's memory is lost, kept, or replaced by
  * what a replica had of it some time ago; its clock is set forward. And while k of n nodes are cut
- * off the level sinks at (1 + k/n) of the rate.
+ * off the level sinks at (1 + k/n) of the rate. What a node memorised of a quota that it counts by
+ * itself keeps a restart from costing anything.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,6 +95,7 @@ struct faults {
     double losses;  /* of the bucket's memory, per second, of each of three kinds */
     double cuts;    /* per second and node, for up to 2 s */
     bool is_bursty; /* quiet times and floods */
+    bool remembers; /* what was memorised is there after a crash */
 };
 
 struct world {
@@ -349,6 +351,9 @@ static void on_timeout(const struct event *e)
 static void start_node(unsigned i)
 {
     struct node *n = &w->nodes[i];
+    struct lease_memory memory;
+    bool remembers =
+        w->faults.remembers && n->incarnation != 0 && lease_memorise(&n->lease, &memory);
     n->incarnation = ++w->incarnations;
     n->waiting = 0;
     n->offset = (int64_t)(uniform() * 1000 * SECOND) + SECOND;
@@ -356,6 +361,10 @@ static void start_node(unsigned i)
     n->speed = 2 - SPEED_MOST + uniform() * 2 * (SPEED_MOST - 1);
     lease_init(&n->lease, &w->whole, &w->part);
     n->lease.first_want = 10;
+    if (remembers) {
+        lease_remember(&n->lease, &memory);
+        look(n);
+    }
 }
 
 /* The next process of its name starts, this one serves on for a while. */
@@ -694,6 +703,45 @@ static void no_window_of_a_quota_holds_more(void **state)
     assert_true((double)admitted >= 0.8 * (double)allowed); /* crashes lose some */
 }
 
+/* All nodes go by themselves and crash again and again. Answers with how much more than the quota
+ * they let in. */
+static int64_t begin_restarts(uint64_t seed, bool remembers)
+{
+    static const int64_t quotas[] = { 10, 100, 2000 };
+    unsigned nodes = 1 + (unsigned)(seed % NODES_MOST);
+    struct bucket_spec spec = { .kind = LIMIT_QUOTA, .period = LIMIT_DAY };
+    spec.burst = quotas[seed % 3];
+    begin(seed, spec, nodes, 4);
+    w->faults = (struct faults){ .crashes = 0.5, .remembers = remembers };
+    for (unsigned i = 0; i < nodes; i++) {
+        w->nodes[i].is_cut_off = true;
+        push((struct event){ .at = 11 * SECOND, .what = HEALED, .node = i });
+    }
+    run(10 * SECOND);
+    w->faults.crashes = 0;
+    return w->admitted - spec.burst;
+}
+
+/* And when the bucket is reached again it knows of everything. */
+static void a_restart_gives_no_quota_twice(void **state)
+{
+    int64_t forgetful = 0;
+    for (uint64_t seed = 1; seed <= 300 / SLOW; seed++) {
+        int64_t held = 0;
+        assert_true(begin_restarts(seed, true) <= 0);
+        run(20 * SECOND);
+        for (size_t i = 0; i < w->bucket.count; i++)
+            held += w->bucket.holds[i].held;
+        assert_true(w->bucket.tokens >= w->admitted);
+        assert_true(w->bucket.tokens - held <= w->admitted);
+        end();
+        int64_t over = begin_restarts(seed, false);
+        forgetful = over > forgetful ? over : forgetful;
+        end();
+    }
+    assert_true(forgetful > 0); /* or it would prove nothing */
+}
+
 static void what_there_is_is_used(void **state)
 {
     static const int64_t rates[] = { 5, 50, 500, 5000 };
@@ -791,6 +839,7 @@ int main(void)
         cmocka_unit_test(a_memory_lost_costs_one_burst_at_most),
         cmocka_unit_test(partitions_divide_the_limit),
         cmocka_unit_test(no_window_of_a_quota_holds_more),
+        cmocka_unit_test(a_restart_gives_no_quota_twice),
         cmocka_unit_test(what_there_is_is_used),
         cmocka_unit_test(round_trips_are_few),
         cmocka_unit_test(cut_off_nodes_divide_the_limit),

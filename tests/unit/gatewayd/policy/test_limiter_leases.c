@@ -549,6 +549,205 @@ static void leaving_gives_back_what_is_held(void **state)
     limiter_set_unref(&set);
 }
 
+/* ---- from process to process ---- */
+
+#define KEPT_MOST 8
+
+struct kept {
+    char identity[KEPT_MOST][320];
+    char value[KEPT_MOST][128];
+    size_t count;
+};
+
+static void keep(void *arg, struct text identity, struct text value)
+{
+    struct kept *k = arg;
+    assert_true(k->count < KEPT_MOST);
+    snprintf(k->identity[k->count], sizeof(k->identity[0]), "%.*s", TEXT_ARGS(identity));
+    snprintf(k->value[k->count++], sizeof(k->value[0]), "%.*s", TEXT_ARGS(value));
+}
+
+static struct kept save(bool all)
+{
+    struct kept kept = { 0 };
+    struct limiter_saving saving = { .all = all };
+    while (limiter_save(l, &saving, 1, keep, &kept))
+        continue;
+    return kept;
+}
+
+static struct limiter *limiter_of(uint64_t incarnation)
+{
+    struct limiter *made =
+        limiter_new(&(struct limiter_settings){ .turns = turns, .clock = read_fake_clock });
+    limiter_share(made, &(struct limiter_sharing){ .port = &fake.port,
+                                                   .holder = { 1, incarnation },
+                                                   .post_wanted = post_wanted,
+                                                   .post_answered = post_answered });
+    return made;
+}
+
+static struct limiter_set *quota_of(int64_t quota)
+{
+    struct limit limits[] = {
+        { .name = TEXT("q"), .kind = LIMIT_QUOTA, .quota = quota, .period = LIMIT_DAY, .cost = 1 },
+    };
+    return limiter_set_new(l, LIMITER_ROUTE, TEXT_OF("r"), &(struct limits){ limits, 1 });
+}
+
+static unsigned use(struct limiter_set *set, unsigned times)
+{
+    unsigned allowed = 0;
+    for (unsigned i = 0; i < times; i++) {
+        struct waiter x = waiter_of(set, "a", 0);
+        begin(&x);
+        settle();
+        allowed += x.verdict == LIMITER_ALLOWED;
+    }
+    return allowed;
+}
+
+static void a_divided_quota_outlives_the_process(void **state)
+{
+    struct limiter_set *set = quota_of(100);
+    fake.is_away = true;
+    assert_int_equal(use(set, 30), 30);
+    struct kept kept = save(false);
+    assert_int_equal(kept.count, 1);
+    assert_string_equal(kept.identity[0], "rq/r/q/ca");
+    assert_string_equal(kept.value[0], "d 1709164800000 30 0 100");
+    assert_int_equal(save(false).count, 0);
+    assert_int_equal(save(true).count, 1);
+    limiter_set_unref(&set);
+    limiter_free(&l);
+
+    l = limiter_of(2);
+    assert_true(limiter_load(l, text_of(kept.identity[0]), text_of(kept.value[0]), NOON));
+    limiter_tidy(l, now);
+    limiter_recall(l);
+    settle();
+    set = quota_of(100);
+    assert_int_equal(use(set, 100), 20);
+    assert_string_equal(save(false).value[0], "d 1709164800000 50 0 100");
+
+    fake.is_away = false;
+    pass(2 * SECOND);
+    assert_int_equal(counts().leased, 1);
+    assert_int_equal(fake.buckets[0].tokens - fake.buckets[0].holds[0].held, 50);
+    kept = save(false);
+    assert_string_equal(kept.value[0], "-");
+    assert_int_equal(save(true).count, 0);
+    limiter_set_unref(&set);
+}
+
+/* The newest value counts; and what is of no use says so. */
+static void what_was_told_is_not_told_again(void **state)
+{
+    const char *identity = "rq/r/q/ca";
+    assert_true(limiter_load(l, text_of(identity), TEXT_OF("d 1709164800000 30 0 100"), NOON));
+    assert_false(limiter_load(l, text_of(identity), TEXT_OF("-"), NOON));
+    assert_false(limiter_load(l, TEXT_OF("rq/r/q/cb"), TEXT_OF("-"), NOON));
+    assert_false(limiter_load(l, text_of(identity), TEXT_OF("d 1709164800000 30"), NOON));
+    assert_false(limiter_load(l, text_of(identity), TEXT_OF("d 1709164800000 3 0 100 1"), NOON));
+    assert_false(limiter_load(l, text_of(identity), TEXT_OF("d 1709078400000 30 0 100"), NOON));
+    limiter_recall(l);
+    settle();
+    assert_int_equal(fake.asks, 0);
+}
+
+/* A live upgrade while the port is away: both together let in what one would, and all is told. */
+static void a_part_goes_to_the_process_that_takes_its_place(void **state)
+{
+    struct limiter *old = l;
+    struct limiter_set *old_set = quota_of(100);
+    struct kept kept = { 0 };
+    uint32_t position = 0;
+    fake.is_away = true;
+    assert_int_equal(use(old_set, 30), 30);
+    limiter_freeze(old);
+    while (limiter_pass(old, &position, 1, keep, &kept))
+        continue;
+    assert_int_equal(kept.count, 1);
+    assert_string_equal(kept.value[0], "50 10 10 30");
+
+    l = limiter_of(2);
+    struct limiter_set *set = quota_of(100);
+    assert_true(limiter_receive(l, text_of(kept.identity[0]), text_of(kept.value[0])));
+    settle();
+    assert_int_equal(use(set, 100), 10);
+    struct limiter *new = l;
+    l = old;
+    assert_int_equal(use(old_set, 4), 4);
+    struct limiter_rest rest;
+    assert_true(limiter_rest_of(old, text_of(kept.identity[0]), text_of(kept.value[0]), &rest));
+    assert_int_equal(rest.unspent, 6);
+    assert_int_equal(rest.untold, 4);
+    limiter_set_unref(&old_set);
+    limiter_free(&old);
+
+    l = new;
+    limiter_give(l, text_of(kept.identity[0]), rest);
+    assert_int_equal(use(set, 100), 6);
+    fake.is_away = false;
+    pass(2 * SECOND);
+    assert_int_equal(fake.buckets[0].tokens - fake.buckets[0].holds[0].held, 50);
+    limiter_set_unref(&set);
+}
+
+/* It failed: what was passed is there again, and is told by this process, also when the port came
+ * back meanwhile. */
+static void what_was_passed_in_vain_is_taken_back(void **state)
+{
+    for (int is_back = 0; is_back < 2; is_back++) {
+        struct limiter_set *set = quota_of(100);
+        struct kept kept = { 0 };
+        uint32_t position = 0;
+        fake.is_away = true;
+        assert_int_equal(use(set, 30), 30);
+        limiter_freeze(l);
+        while (limiter_pass(l, &position, 1, keep, &kept))
+            continue;
+        fake.is_away = is_back == 0;
+        pass(2 * SECOND);
+        limiter_thaw(l);
+        assert_true(limiter_take_back(l, text_of(kept.identity[0]), text_of(kept.value[0])));
+        if (is_back == 0)
+            assert_int_equal(use(set, 100), 20);
+        fake.is_away = false;
+        use(set, 1);
+        pass(2 * SECOND);
+        int64_t spent = fake.buckets[0].tokens - fake.buckets[0].holds[0].held;
+        assert_in_range(spent, is_back ? 30 : 50, is_back ? 31 : 51);
+        limiter_set_unref(&set);
+        unmake(state);
+        make(state);
+    }
+}
+
+/* What came in is not there twice, nor what was used before. */
+static void a_part_of_a_rate_is_passed_too(void **state)
+{
+    struct limiter *old = l;
+    struct limiter_set *old_set = set_of("r", 1, 100, 1);
+    struct kept kept = { 0 };
+    uint32_t position = 0;
+    fake.is_away = true;
+    assert_int_equal(use(old_set, 30), 30);
+    limiter_freeze(old);
+    while (limiter_pass(old, &position, 1, keep, &kept))
+        continue;
+    l = limiter_of(2);
+    struct limiter_set *set = set_of("r", 1, 100, 1);
+    assert_int_equal(kept.count, 1);
+    assert_true(limiter_receive(l, text_of(kept.identity[0]), text_of(kept.value[0])));
+    settle();
+    assert_int_equal(use(set, 100), 10);
+    limiter_set_unref(&set);
+    limiter_free(&l);
+    l = old;
+    limiter_set_unref(&old_set);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
@@ -561,6 +760,11 @@ int main(void)
         TEST(too_many_new_ones_begin_divided),
         TEST(idle_leases_end_and_come_again),
         TEST(leaving_gives_back_what_is_held),
+        TEST(a_divided_quota_outlives_the_process),
+        TEST(what_was_told_is_not_told_again),
+        TEST(a_part_goes_to_the_process_that_takes_its_place),
+        TEST(what_was_passed_in_vain_is_taken_back),
+        TEST(a_part_of_a_rate_is_passed_too),
         TEST(threads_together_admit_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

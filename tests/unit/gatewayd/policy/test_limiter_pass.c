@@ -126,9 +126,12 @@ static void receive_all(void)
 
 static void give_back_all(void)
 {
-    for (size_t i = 0; i < pair_count; i++)
-        limiter_give(new.l, text_of(pairs[i].identity),
-                     limiter_unspent(old.l, text_of(pairs[i].identity), text_of(pairs[i].value)));
+    for (size_t i = 0; i < pair_count; i++) {
+        struct limiter_rest rest;
+        struct text identity = text_of(pairs[i].identity);
+        if (limiter_rest_of(old.l, identity, text_of(pairs[i].value), &rest))
+            limiter_give(new.l, identity, rest);
+    }
 }
 
 static void together_they_admit_what_one_would(void **state)
@@ -220,7 +223,7 @@ static void what_is_nonsense_is_refused(void **state)
         assert_false(limiter_receive(new.l, text_of(identities[i]), TEXT_OF("100 50 50")));
     for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
         assert_false(limiter_receive(new.l, TEXT_OF("rb/r/l/i192.0.2.1"), text_of(values[i])));
-    limiter_give(new.l, TEXT_OF("rb/r/l/i192.0.2.1"), 5);
+    limiter_give(new.l, TEXT_OF("rb/r/l/i192.0.2.1"), (struct limiter_rest){ 5, 0 });
     assert_int_equal(ask(&new, 200), 100);
 }
 
