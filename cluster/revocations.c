@@ -6,6 +6,7 @@
 #include "cluster/revocations.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cluster/members.h"
 #include "cluster/peer_client.h"
@@ -18,6 +19,7 @@
 #define COMMIT_MOST 256
 #define NAMES_MOST  64
 #define TOLD_MOST   20000 /* that wait for one node; it has the others from the history later */
+#define SAID_AGAIN  ((uint64_t)60 * 1000)
 #define RECENT_MOST 256
 #define RECENT_MS   8000 /* in which a node that was cut off before them is unseen for certain */
 
@@ -39,6 +41,8 @@ struct outbox {
     size_t sent;  /* of those, in the call under way */
     bool is_over; /* there was no room for some: it is pending until the history says all of it */
     struct peer_call *call;
+    char said[160]; /* in the log last, why it has not confirmed; and when */
+    uint64_t said_ms;
 };
 
 /* One that somebody waits for. */
@@ -274,14 +278,34 @@ void revocations_revoke(struct revocations *r, const struct store_revocation *it
 
 /* ---- telling ---- */
 
+/* It is tried again each second: said once, and when it is something else or a minute later. */
+static void say_unconfirmed(struct outbox *o, const struct peer_answer *a)
+{
+    char why[sizeof(o->said)];
+    uint64_t now = clock_ms(&o->revocations->loop->clock);
+    size_t count = count_of(o);
+    if (a->status == 0)
+        (void)snprintf(why, sizeof(why), "%.*s", TEXT_ARGS(a->reason));
+    else if (a->status == 401)
+        (void)snprintf(why, sizeof(why),
+                       "it does not take our signature: do the secrets or clocks differ?");
+    else
+        (void)snprintf(why, sizeof(why), "it answered %u", a->status);
+    if (strcmp(why, o->said) == 0 && now - o->said_ms < SAID_AGAIN)
+        return;
+    memcpy(o->said, why, sizeof(why));
+    o->said_ms = now;
+    log_warn(&log_revocations, "node %s has not confirmed %zu %s: %s", o->name, count,
+             count == 1 ? "revocation" : "revocations", why);
+}
+
 static void on_answered(void *arg, const struct peer_answer *a)
 {
     struct outbox *o = arg;
     struct revocations *r = o->revocations;
     o->call = NULL;
     if (a->status != 204) {
-        log_warn(&log_revocations, "node %s has not confirmed %zu revocations: %.*s (status %u)",
-                 o->name, count_of(o), TEXT_ARGS(a->reason), a->status);
+        say_unconfirmed(o, a);
         return;
     }
     for (size_t i = 0; i < o->sent; i++)

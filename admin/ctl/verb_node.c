@@ -99,7 +99,23 @@ enum verb_status verb_status(struct command *c)
 
 /* ---- nodes ---- */
 
-static void add_node(struct table *table, const struct doc *node)
+/* "va master, vb backup"; empty without virtual addresses. */
+static struct text print_vrrp(const struct doc *node, struct arena *arena)
+{
+    const struct doc *vrrp = doc_find(node, TEXT_OF("vrrp"));
+    struct text all = TEXT_EMPTY;
+
+    for (size_t i = 0; vrrp != NULL && vrrp->type == DOC_OBJECT && i < vrrp->object.count; i++) {
+        const struct doc_member *m = &vrrp->object.members[i];
+        struct text state = doc_find_text(vrrp, m->name);
+
+        all = arena_print(arena, "%.*s%s%.*s %.*s", TEXT_ARGS(all), i == 0 ? "" : ", ",
+                          TEXT_ARGS(m->name), TEXT_ARGS(state));
+    }
+    return all;
+}
+
+static void add_node(struct table *table, const struct doc *node, bool has_vrrp)
 {
     struct text state = doc_find_text(node, TEXT_OF("state"));
     const struct doc *revision = doc_find(node, TEXT_OF("revision"));
@@ -116,6 +132,8 @@ static void add_node(struct table *table, const struct doc *node)
     table_add(table, doc_find_text(node, TEXT_OF("address")));
     table_add(table, doc_find_text(node, TEXT_OF("started_at")));
     table_add(table, doc_find_text(node, TEXT_OF("last_seen")));
+    if (has_vrrp)
+        table_add(table, print_vrrp(node, &table->arena));
     table_add(table, reason.length > 0 ? reason : doc_find_text(node, TEXT_OF("reason")));
 }
 
@@ -123,12 +141,18 @@ static void print_nodes(struct command *c, const struct doc *items)
 {
     static const char *const titles[] = { "NAME",    "STATE",     "+REVISION", "VERSION", "ADDRESS",
                                           "STARTED", "LAST SEEN", "REASON",    NULL };
+    static const char *const with_vrrp[] = { "NAME",    "STATE",   "+REVISION", "VERSION",
+                                             "ADDRESS", "STARTED", "LAST SEEN", "VRRP",
+                                             "REASON",  NULL };
     struct table table;
     struct builder b;
+    bool has_vrrp = false;
 
-    table_init(&table, titles);
     for (size_t i = 0; i < items->list.count; i++)
-        add_node(&table, &items->list.items[i]);
+        has_vrrp = has_vrrp || doc_find(&items->list.items[i], TEXT_OF("vrrp")) != NULL;
+    table_init(&table, has_vrrp ? with_vrrp : titles);
+    for (size_t i = 0; i < items->list.count; i++)
+        add_node(&table, &items->list.items[i], has_vrrp);
     builder_init(&b, PRINTED_MAX);
     table_print(&table, c->paint, &b);
     command_flush(&b);

@@ -18,7 +18,7 @@ import pytest
 
 from harness import lab as labs
 from harness.client import Connection, Cut
-from harness.node import BUILD
+from harness.node import BUILD, TOKENS
 from harness.wait import SLOWNESS, until
 from harness.websocket import UPGRADE, frame, read_frame
 
@@ -69,6 +69,12 @@ class Site:
                                     *more], stderr=log)
         self.programs.append(process)
         return process
+
+    def ctl(self, *words):
+        server = f"http://127.0.0.1:{self.node.admin_port}"
+        return subprocess.run([BUILD / "gatewayctl", "--server", server, *words], text=True,
+                              check=True, stdout=subprocess.PIPE, timeout=60 * SLOWNESS,
+                              env={**os.environ, "GATEWAYCTL_TOKEN": TOKENS["viewer"]}).stdout
 
     def connect(self, host):
         return Connection((host, self.node.port), 10 * SLOWNESS)
@@ -123,6 +129,8 @@ def test_weights_follow_readiness_and_what_keepalived_says(site):
     assert answer.status == 200 and answer.text == "va 0\nvb 0\n"
     status = site.node.status()
     assert status["vrrp"] == {"va": "master", "vb": "backup"}
+    assert site.node.admin("GET", "/v1/nodes").json["items"][0]["vrrp"] == status["vrrp"]
+    assert "va master, vb backup" in site.ctl("nodes")
     metrics = site.node.metrics()
     assert metrics['gatewayd_vrrp_state{address="va"}'] == 2
     assert metrics['gatewayd_vrrp_state{address="vb"}'] == 1
