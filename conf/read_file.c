@@ -49,11 +49,29 @@ static int read_all(int fd, size_t expected, struct arena *arena, struct text *t
     return 0;
 }
 
+static bool is_closed(const char *file, const struct place *place, unsigned mode, unsigned closed,
+                      struct problems *ps)
+{
+    const struct place at_file = { .file = file, .pointer = "", .path = "" };
+
+    if ((mode & closed) == 0)
+        return true;
+    problems_add(ps, place != NULL ? *place : at_file,
+                 "%s is open to others (mode %04o): chmod 0600 it (or 0640).", file, mode & 07777);
+    return false;
+}
+
 bool read_file(const char *file, const struct place *place, struct arena *arena,
                struct problems *ps, struct text *text_out)
 {
+    return read_file_closed(file, place, 0, arena, ps, text_out);
+}
+
+bool read_file_closed(const char *file, const struct place *place, unsigned closed,
+                      struct arena *arena, struct problems *ps, struct text *text_out)
+{
     struct stat about;
-    int error;
+    int error = 0;
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
     if (fd < 0)
@@ -64,8 +82,9 @@ bool read_file(const char *file, const struct place *place, struct arena *arena,
         error = EISDIR;
     else if ((size_t)about.st_size > READ_FILE_MAX)
         error = EFBIG;
-    else
+    bool is_good = error == 0 && is_closed(file, place, about.st_mode, closed, ps);
+    if (is_good)
         error = read_all(fd, (size_t)about.st_size, arena, text_out);
     (void)close(fd);
-    return error == 0 || complain(file, place, error, ps);
+    return error == 0 ? is_good : complain(file, place, error, ps);
 }

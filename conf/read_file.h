@@ -15,4 +15,12 @@
 MUST_USE bool read_file(const char *file, const struct place *place, struct arena *arena,
                         struct problems *ps, struct text *text_out);
 
+/* What others may do with a file, as bits of a mode. */
+#define READ_FILE_SECRET 0027u /* read it, or write it */
+#define READ_FILE_RIGHTS 0002u /* write it */
+
+/* The same of a file that may not be open to others in that way. */
+MUST_USE bool read_file_closed(const char *file, const struct place *place, unsigned closed,
+                               struct arena *arena, struct problems *ps, struct text *text_out);
+
 #endif

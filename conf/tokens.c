@@ -121,7 +121,8 @@ bool tokens_read(const char *file, struct problems *ps, struct tokens *tokens_ou
     bool is_good;
 
     arena_init(&arena, SIZE_MAX);
-    is_good = read_file(file, NULL, &arena, ps, &text) && tokens_parse(text, file, ps, tokens_out);
+    is_good = read_file_closed(file, NULL, READ_FILE_RIGHTS, &arena, ps, &text) &&
+              tokens_parse(text, file, ps, tokens_out);
     arena_reset(&arena);
     return is_good;
 }

@@ -369,7 +369,8 @@ static bool read_secret(const struct node_config *node, struct arena *arena, str
     struct place place = { .path = "cluster.secret_file", .pointer = "" };
     struct text secret = TEXT_EMPTY;
 
-    if (file.length > 0 && !read_file(arena_copy(arena, file).at, &place, arena, ps, &secret))
+    if (file.length > 0 &&
+        !read_file_closed(arena_copy(arena, file).at, &place, READ_FILE_SECRET, arena, ps, &secret))
         return false;
     secret = trim_lines(secret);
     if (file.length > 0 && secret.length == 0) {

@@ -152,10 +152,22 @@ static bool is_plain(struct text t)
     return t.length > 0 && t.at[0] != '-';
 }
 
+/* Where members are says who writes to Redis: the token leaves this host under TLS, or because the
+ * operator named the place. */
+static bool may_have_token(const struct command *c, const struct member *m)
+{
+    if (!settings_is_in_clear(m->server) || settings_is_in_clear(c->settings.server))
+        return true;
+    command_say("The node %.*s is at %.*s, beyond this host: the token is not sent there without "
+                "TLS. Say --server https://… of a node.",
+                TEXT_ARGS(m->name), TEXT_ARGS(m->address));
+    return false;
+}
+
 static bool take_member(struct command *c, const struct doc *item, struct member *m)
 {
     struct host_port parts;
-    bool is_secure = text_starts_with(c->settings.server, TEXT_OF("https:"));
+    bool is_secure = text_starts_with_nocase(c->settings.server, TEXT_OF("https:"));
 
     *m = (struct member){
         .name = text_in(c, item, "name"),
@@ -174,7 +186,7 @@ static bool take_member(struct command *c, const struct doc *item, struct member
                     ? c->settings.server
                     : arena_print(&c->arena, "%s://%.*s", is_secure ? "https" : "http",
                                   TEXT_ARGS(m->address));
-    return true;
+    return may_have_token(c, m);
 }
 
 bool member_list(struct command *c, struct member members[MEMBER_MOST], size_t *count_out,

@@ -65,7 +65,7 @@ def member_like(redis, name, address):
     """What b says of itself, as another node of that address."""
     said = redis.cli("HGET", MEMBERS, "gw-b")
     _, incarnation, fields = said.split(b" ", 2)
-    fields = {**json.loads(fields), "address": address}
+    fields = {**json.loads(fields), "name": name, "address": address}
     seconds, micros = redis.cli("TIME")
     now = int(seconds) * 1000 + int(micros) // 1000
     redis.cli("HSET", MEMBERS, name, b" ".join([str(now).encode(), b"0" * len(incarnation),

@@ -12,6 +12,7 @@ import pytest
 from harness.node import BUILD, TOKENS
 from harness.peer import SECRET, ask
 from harness.wait import SLOWNESS, until
+from test_cluster_crowds import member_like
 from test_ha_runtime import SERVES, YIELDS, Site
 
 ROOM = 512  # connections of the admin API
@@ -142,7 +143,7 @@ def test_an_upgrade_while_an_address_is_given_back_leaves_nothing_drained(site, 
     assert ask(node, "POST", "/v1/cluster/yield", {"address": "vb"}).status == 200
 
 
-# ---- cluster upgrade, interrupted --------------------------------------------------------------
+# ---- cluster upgrade --------------------------------------------------------------
 
 
 @pytest.fixture(name="pair")
@@ -200,6 +201,18 @@ def read_no_further(pair, mark):
         assert upgrade.wait(30 * SLOWNESS) == 1
     assert "It stays drained" in complained, complained
     assert pair[0].admin("DELETE", "/v1/drain").status == 204
+
+
+@pytest.mark.long
+def test_the_token_goes_to_no_member_beyond_this_host_in_the_clear(pair, redis):
+    """Who can write to Redis says where members are: not where operators' tokens go."""
+    member_like(redis, "gw-x", "192.0.2.1:9080")
+    until(lambda: "gw-x" in pair[0].admin("GET", "/v1/nodes").text, what="the member being seen")
+    with begin_upgrade(pair[0], "gw-a", "--dry-run", "--run", "true") as upgrade:
+        complained = upgrade.communicate(timeout=30 * SLOWNESS)[1]
+    assert upgrade.returncode == 1
+    assert "The node gw-x is at 192.0.2.1:9080, beyond this host: the token is not sent there " \
+           "without TLS." in complained, complained
 
 
 @pytest.mark.long

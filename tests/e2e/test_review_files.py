@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that give somebody power: who else may read or write them."""
+import subprocess
+
+import pytest
+
+from harness.node import BUILD
+from harness.wait import until
+
+
+def check(node):
+    return subprocess.run([BUILD / "gatewayd", "-t", "-c", node.config_path], text=True,
+                          stderr=subprocess.PIPE, check=False)
+
+
+@pytest.mark.parametrize("mode, is_good", [(0o600, True), (0o640, True), (0o660, False),
+                                           (0o644, False), (0o602, False)])
+def test_the_secret_of_the_cluster_is_nobody_elses(make_node, tmp_path, mode, is_good):
+    """Whoever knows it is a node: it revokes keys, and reads what tickets hide."""
+    secret = tmp_path / "cluster.secret"
+    secret.write_text("secret\n")
+    secret.chmod(mode)
+    node = make_node(start=False, cluster={"secret_file": str(secret)})
+    done = check(node)
+    assert (done.returncode == 0) == is_good, done.stderr
+    if not is_good:
+        assert f"cluster.secret_file: {secret} is open to others (mode {mode:04o}): chmod 0600 it " \
+               "(or 0640)." in done.stderr
+
+
+@pytest.mark.parametrize("mode, is_good", [(0o600, True), (0o644, True), (0o646, False)])
+def test_not_everybody_makes_tokens(make_node, mode, is_good):
+    """They are digests, which may be read; a line more is an administrator more."""
+    node = make_node(start=False)
+    (node.folder / "tokens").chmod(mode)
+    done = check(node)
+    assert (done.returncode == 0) == is_good, done.stderr
+    if is_good:
+        return
+    assert f"{node.folder}/tokens: {node.folder}/tokens is open to others (mode {mode:04o})" in \
+        done.stderr
+    (node.folder / "tokens").chmod(0o600)
+    node.start()
+    (node.folder / "tokens").chmod(mode)
+    (node.folder / "tokens").write_text("mallory admin " + "0" * 64 + "\n")
+    node.signal(1)
+    until(lambda: "is open to others" in node.log(), what="a word on it")
+    assert node.admin("GET", "/v1/status").status == 200, "the tokens from before are in force"
