@@ -21,6 +21,7 @@ STATUS = "/v1/cluster/status"
 def fixture_make_peer(make_node, tmp_path):
     secret = tmp_path / "cluster.secret"
     secret.write_text(SECRET + "\n")
+    secret.chmod(0o600)
 
     def make(**settings):
         return make_node(cluster={"secret_file": str(secret)}, **settings)

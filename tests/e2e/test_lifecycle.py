@@ -306,6 +306,7 @@ def test_check_reports_everything_at_once(tmp_path):
 def test_check_says_the_line_of_each_file_that_is_named(make_node, tmp_path):
     node = make_node(start=False)
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "empty").chmod(0o600)
     bad = tmp_path / "bad.conf"
     bad.write_text(node.config_path.read_text().replace(str(node.access_path), "/none/access.log")
                    + f'cluster = {{\n  secret_file = "{tmp_path}/empty";\n}};\n')

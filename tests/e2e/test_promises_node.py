@@ -220,6 +220,7 @@ def test_a_revoked_key_stays_revoked_whichever_way_it_is_brought_again(make_node
 def test_imported_keys_are_digested_under_the_secret_of_the_cluster(make_node, origin, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("a secret of the cluster\n")
+    secret.chmod(0o600)
     node = make_node(cluster={"secret_file": str(secret)})
     node.upstream("o", origin)
     node.route("r", "o", auth={"methods": ["key"]})
