@@ -8,6 +8,7 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 #include "gatewayd/core/metrics.h"
+#include "gatewayd/core/thread_pace.h"
 #include "gatewayd/ha.h"
 #include "gatewayd/worker.h"
 
@@ -94,7 +95,9 @@ struct ha {
 
     struct {
         struct loop_timer timer;
-        uint64_t *asked_ms; /* by worker; 0: it has answered */
+        uint64_t *asked_ms;        /* by worker; 0: it has answered */
+        struct thread_pace *paces; /* when it was asked; unknown before its first answer */
+        bool *have_answered;
         struct ha_pulse **pulses;
     } pulse;
 };

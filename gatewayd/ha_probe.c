@@ -5,6 +5,7 @@
  * address. Answered from what is known: nothing is waited for.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "conf/base/builder.h"
 #include "conf/base/mem.h"
@@ -96,6 +97,9 @@ static void answer(struct question *q, unsigned status)
     MUST(headers_add_named(&q->answer.headers, TEXT_OF("Content-Type"),
                            TEXT_OF("text/plain; charset=utf-8")));
     MUST(headers_add_named(&q->answer.headers, TEXT_OF("Cache-Control"), TEXT_OF("no-store")));
+    /* Who listens may be another than who began to: a socket changes hands. */
+    MUST(headers_add_named(&q->answer.headers, TEXT_OF("Gatewayd-Pid"),
+                           arena_print(&q->arena, "%d", (int)getpid())));
     q->down->type->answer(q->down, &q->answer, false);
     write_answer(q);
 }

@@ -205,6 +205,7 @@ static void *run(void *arg)
 {
     struct worker *w = arg;
 
+    w->tid = gettid();
     metrics_use_slot(w->settings.number + 1);
     loop_measure(w->loop, LOOP_WORKER);
     loop_run(w->loop);
@@ -600,6 +601,11 @@ void worker_tell_place(struct worker *w, size_t place, enum worker_place_order o
 void worker_ping(struct worker *w, worker_done_fn *done, void *arg)
 {
     post(w, new_order(w, ORDER_PING, done, arg));
+}
+
+pid_t worker_tid(const struct worker *w)
+{
+    return w->tid;
 }
 
 void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,

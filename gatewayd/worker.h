@@ -76,6 +76,9 @@ void worker_tell_place(struct worker *w, size_t place, enum worker_place_order o
 /* Is its loop alive? */
 void worker_ping(struct worker *w, worker_done_fn *done, void *arg);
 
+/* Of its thread. Control may ask once something it posted there was done. */
+pid_t worker_tid(const struct worker *w);
+
 /* Drains, still accepting, until worker_end, or for `window_ms` whatever is left then; tunnels are
  * told in the first `spread_ms`. `done`: the thread is about to end, join it. */
 void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,

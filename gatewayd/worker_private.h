@@ -32,6 +32,7 @@ struct worker {
     size_t old_node_count;
     char name[16];
     pthread_t thread;
+    pid_t tid; /* set by the thread before it turns first */
     struct loop *loop;
     struct mailbox *mailbox;
     struct log_scope log;

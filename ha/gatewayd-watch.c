@@ -41,6 +41,7 @@
 #include "ha/watch_rule.h"
 
 #define ANSWER_MOST  32768
+#define PID_MOST     4194304 /* the kernel's own limit */
 #define CHECK_MS     800
 #define RECONNECT_MS 20 /* while a new process takes over from the old one */
 #define REMOVE_MS    1000
@@ -70,6 +71,8 @@ static struct {
     bool is_asked;
     bool is_again; /* it was asked on a connection before, which ended without an answer */
     int64_t asked_ms;
+    int pid;                /* who answered last; 0: not known */
+    struct watch_pace pace; /* of it, when it was asked */
     size_t filled;
     char bytes[ANSWER_MOST];
 } probe = { .fd = -1 };
@@ -182,6 +185,33 @@ static void on_fault(const char *why)
     update_tracks();
 }
 
+static bool read_proc(int pid, const char *name, char *into, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, into, size - 1);
+    close(fd);
+    into[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+static struct watch_pace get_pace(void)
+{
+    struct watch_pace pace = { 0 };
+    char stat[512];
+    char schedstat[128];
+
+    if (probe.pid > 0 && read_proc(probe.pid, "stat", stat, sizeof(stat)) &&
+        read_proc(probe.pid, "schedstat", schedstat, sizeof(schedstat)) &&
+        watch_rule_parse_pace(stat, schedstat, &pace))
+        return pace;
+    return (struct watch_pace){ 0 };
+}
+
 static bool ask(int64_t now)
 {
     static const char request[] = "GET /ha HTTP/1.1\r\nHost: probe\r\n\r\n";
@@ -196,6 +226,7 @@ static bool ask(int64_t now)
     }
     probe.is_asked = true;
     probe.asked_ms = now;
+    probe.pace = get_pace();
     probe.filled = 0;
     return true;
 }
@@ -211,22 +242,32 @@ static bool ask_twice(int64_t now)
     return ask(now);
 }
 
+/* A number in a field of the head, which is whole; `name` ends with its colon. */
+static bool find_number(const char *name, unsigned most, unsigned *value_out)
+{
+    const char *field = strcasestr(probe.bytes, name);
+
+    if (field == NULL)
+        return false;
+    field += strlen(name);
+    field += strspn(field, " ");
+    return digits_parse(field, strcspn(field, "\r"), most, value_out);
+}
+
 /* The length of the body if the head is whole, -1 if it is not, -2 if it is no good answer. */
 static int find_body(const char **body_out)
 {
-    static const char name[] = "\r\nContent-Length:";
     char *end = memmem(probe.bytes, probe.filled, "\r\n\r\n", 4);
     unsigned length = 0;
+    unsigned pid = 0;
 
     if (end == NULL)
         return probe.filled < sizeof(probe.bytes) - 1 ? -1 : -2;
     *body_out = end + 4;
     end[2] = '\0'; /* of the last line there is */
-    const char *field = strcasestr(probe.bytes, name);
-    const char *value = field == NULL ? "" : field + sizeof(name) - 1;
-    value += strspn(value, " ");
     bool is_good = strncmp(probe.bytes, "HTTP/1.1 200 ", 13) == 0 &&
-                   digits_parse(value, strcspn(value, "\r"), ANSWER_MOST, &length);
+                   find_number("\r\nContent-Length:", ANSWER_MOST, &length);
+    probe.pid = find_number("\r\nGatewayd-Pid:", PID_MOST, &pid) ? (int)pid : 0;
     end[2] = '\r';
     return is_good ? (int)length : -2;
 }
@@ -426,7 +467,10 @@ static bool is_overdue(int64_t now)
 {
     if (probe.is_asked && now - probe.asked_ms >= WATCH_RULE_LIMIT_MS)
         on_probe_readable(now);
-    return probe.is_asked && now - probe.asked_ms >= WATCH_RULE_LIMIT_MS;
+    if (!probe.is_asked || now - probe.asked_ms < WATCH_RULE_LIMIT_MS)
+        return false;
+    struct watch_pace pace = get_pace();
+    return !watch_rule_is_starved(&probe.pace, &pace, now - probe.asked_ms);
 }
 
 static void watch(void)
@@ -448,7 +492,9 @@ static void watch(void)
                 on_fault("is not there");
             notify("WATCHDOG=1");
         }
-        int64_t limit = probe.is_asked ? probe.asked_ms + WATCH_RULE_LIMIT_MS : next;
+        int64_t limit = probe.is_asked && now < probe.asked_ms + WATCH_RULE_LIMIT_MS
+                            ? probe.asked_ms + WATCH_RULE_LIMIT_MS
+                            : next;
         wait_for_events(limit < next ? limit : next);
     }
 }

@@ -2,6 +2,7 @@
 /* watch_rule.c - see watch_rule.h. */
 #include "ha/watch_rule.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ha/digits.h"
@@ -48,6 +49,25 @@ bool watch_rule_is_due(struct watch_rule *r, size_t index, bool is_known, int he
 
     r->differed[index] = differs && !is_due;
     return is_due;
+}
+
+bool watch_rule_is_starved(const struct watch_pace *before, const struct watch_pace *after,
+                           int64_t ms)
+{
+    return before->state != '\0' && after->state == 'R' && ms < WATCH_RULE_STARVED_MS &&
+           after->run_ns - before->run_ns < (uint64_t)ms * 500000;
+}
+
+bool watch_rule_parse_pace(const char *stat, const char *schedstat, struct watch_pace *pace_out)
+{
+    const char *name_end = strrchr(stat, ')');
+    char *end = NULL;
+    uint64_t run_ns = strtoull(schedstat, &end, 10);
+
+    if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0' || end == schedstat)
+        return false;
+    *pace_out = (struct watch_pace){ .run_ns = run_ns, .state = name_end[2] };
+    return true;
 }
 
 bool watch_rule_parse_weight(const char *text, size_t length, int *weight_out)

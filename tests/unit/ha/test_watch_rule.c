@@ -100,6 +100,41 @@ static void answers_are_read_strictly(void **state)
     assert_false(parse("va 0\nvb \n", weights));
 }
 
+static void who_waits_for_the_processor_does_not_hang(void **state)
+{
+    const uint64_t ms = 1000000;
+    struct watch_pace before = { .run_ns = 5000 * ms, .state = 'S' };
+    struct watch_pace waits = { .run_ns = 5020 * ms, .state = 'R' };
+    struct watch_pace runs = { .run_ns = 5190 * ms, .state = 'R' };
+    struct watch_pace stopped = { .run_ns = 5000 * ms, .state = 'T' };
+    struct watch_pace asleep = { .run_ns = 5000 * ms, .state = 'S' };
+    struct watch_pace unknown = { 0 };
+
+    assert_true(watch_rule_is_starved(&before, &waits, 200));
+    assert_false(watch_rule_is_starved(&before, &runs, 200));
+    assert_false(watch_rule_is_starved(&before, &stopped, 200));
+    assert_false(watch_rule_is_starved(&before, &asleep, 200));
+    assert_false(watch_rule_is_starved(&unknown, &waits, 200));
+    assert_false(watch_rule_is_starved(&before, &unknown, 200));
+    /* Not for ever. */
+    assert_true(watch_rule_is_starved(&before, &waits, WATCH_RULE_STARVED_MS - 1));
+    assert_false(watch_rule_is_starved(&before, &waits, WATCH_RULE_STARVED_MS));
+}
+
+static void what_the_kernel_tells_is_read(void **state)
+{
+    struct watch_pace pace = { .run_ns = 7, .state = 'x' };
+
+    assert_true(watch_rule_parse_pace("12 (a) R (b)) S 1 12\n", "123456789012 5 3\n", &pace));
+    assert_int_equal(pace.state, 'S');
+    assert_int_equal(pace.run_ns, 123456789012);
+    assert_false(watch_rule_parse_pace("", "1 2 3\n", &pace));
+    assert_false(watch_rule_parse_pace("12 (a)", "1 2 3\n", &pace));
+    assert_false(watch_rule_parse_pace("12 (a) ", "1 2 3\n", &pace));
+    assert_false(watch_rule_parse_pace("12 (a) R", "", &pace));
+    assert_int_equal(pace.run_ns, 123456789012);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +142,8 @@ int main(void)
         cmocka_unit_test(silence_is_a_fault_at_once_and_three_answers_end_it),
         cmocka_unit_test(an_answer_from_before_does_not_undo_what_the_gateway_wrote),
         cmocka_unit_test(answers_are_read_strictly),
+        cmocka_unit_test(who_waits_for_the_processor_does_not_hang),
+        cmocka_unit_test(what_the_kernel_tells_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
