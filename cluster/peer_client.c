@@ -127,7 +127,8 @@ void peer_client_reload(struct peer_client *c, const struct node_config *node, s
     struct tls_client *tls;
     if (!open_tls(node, ps, &tls))
         return;
-    LIST_EACH (item, &c->places)
+    /* The last connection takes its place along. */
+    LIST_EACH_SAFE (item, following, &c->places)
         up_pool_drop(c->ups, LIST_ITEM(item, struct peer_place, node), c->tls);
     tls_client_unref(&c->tls);
     c->tls = tls;

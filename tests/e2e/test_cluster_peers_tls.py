@@ -197,3 +197,15 @@ def test_renewed_certificates_are_shown_after_sighup(make_cluster, redis, servic
     assert revoke(pair[0], key).status == 204
     assert use(pair[1], key) == 401
     redis.go_on()
+
+
+def test_a_connection_that_is_kept_is_given_up_at_sighup(make_cluster, redis, service, authority):
+    """It was made with what counted before; and who gives it up goes on."""
+    pair = make_pair(make_cluster, redis, service, authority)
+    for times in range(1, 4):
+        assert [unreachable(node) for node in pair] == [[], []], "asked: a connection is kept now"
+        for node in pair:
+            node.signal(signal.SIGHUP)
+            until(lambda n=node: n.log().count("gatewayd.conf again") == times,
+                  what=f"{node.name} reading its configuration")
+            assert node.is_ready()
