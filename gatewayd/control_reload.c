@@ -7,6 +7,7 @@
 #include "conf/base/mem.h"
 #include "gatewayd/control_private.h"
 #include "gatewayd/core/log_writer.h"
+#include "gatewayd/ha.h"
 #include "gatewayd/service.h"
 
 void control_log_problems(const struct log_scope *scope, const struct problems *ps)
@@ -138,6 +139,8 @@ static void take_over(struct control *c, struct node_config *node, struct proble
         worker_set_tls(c->workers[i], c->tls);
     }
     reload_services(c, ps);
+    if (c->ha != NULL)
+        ha_note_file(c->ha, c->node, ps);
     control_publish_again(c);
 }
 

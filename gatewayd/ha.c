@@ -68,7 +68,7 @@ static void write_weight(struct ha_place *p)
 {
     int weight = ha_weight(p);
 
-    if (weight == p->written || p->ha->is_retired)
+    if (weight == p->written || p->ha->is_retired || p->ha->is_arriving)
         return;
     /* What cannot be written is not tried at each turn; gatewayd-watch tries, too. */
     p->written = weight;
@@ -169,7 +169,8 @@ void ha_set_conflict(struct ha *ha, size_t index, struct text names)
 {
     struct ha_place *p = &ha->places[index];
 
-    if (text_equals(text_of(p->conflict), names))
+    /* One that was replaced does not hear what keepalived says any more. */
+    if (ha->is_retired || text_equals(text_of(p->conflict), names))
         return;
     if (names.length > 0)
         log_error(&ha->log,
@@ -270,6 +271,29 @@ bool ha_check(const struct node_config *node, struct problems *ps)
     return is_right;
 }
 
+static bool is_same(const struct ha_address *a, const struct ha_address *b)
+{
+    return text_equals(a->name, b->name) && text_equals(a->text, b->text) &&
+           text_equals(a->interface, b->interface) && a->length == b->length &&
+           a->is_home == b->is_home;
+}
+
+void ha_note_file(const struct ha *ha, const struct node_config *node, struct problems *ps)
+{
+    struct ha_addresses addresses;
+    bool is_changed = false;
+
+    if (node->ha == NULL || !read_addresses(node->ha, ps, &addresses))
+        return;
+    is_changed = addresses.count != ha->count;
+    for (size_t i = 0; !is_changed && i < ha->count; i++)
+        is_changed = !is_same(&addresses.items[i], ha->places[i].address);
+    if (is_changed)
+        log_warn(&ha->log, "%.*s has changed: it counts after `gatewayctl upgrade`, or a restart",
+                 TEXT_ARGS(node->ha->addresses));
+    ha_addresses_fini(&addresses);
+}
+
 static void make_places(struct ha *ha)
 {
     ha->count = ha->addresses.count;
@@ -352,7 +376,9 @@ void ha_take_over(struct ha *ha, struct worker *const *workers, unsigned worker_
 {
     ha->workers = workers;
     ha->worker_count = worker_count;
+    ha->is_arriving = true;
     ha_state_start(ha);
+    ha->is_arriving = false;
     ha_on_ready(ha);
     ha_probe_start(ha->probe);
     loop_timer_start(&ha->tick, TICK_MS);

@@ -60,6 +60,9 @@ struct ha_status {
 /* Is what the node file says of it right? */
 MUST_USE bool ha_check(const struct node_config *node, struct problems *ps);
 
+/* SIGHUP: what the file of addresses says now counts for the next process only; it is said so. */
+void ha_note_file(const struct ha *ha, const struct node_config *node, struct problems *ps);
+
 /* Reads the addresses and opens the probe socket, an entry of `listeners`. NULL and problems. */
 MUST_USE struct ha *ha_new(struct control *control, struct listen_table *listeners,
                            struct problems *ps);

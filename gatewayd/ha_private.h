@@ -87,6 +87,9 @@ struct ha {
     bool is_ready;   /* a configuration is in force */
     bool is_stuck;   /* a worker does not turn */
     bool is_retired; /* another process has taken over */
+    /* It takes over, and does not know yet what it has: weights are as the process before us left
+     * them. keepalived would see one that is wrong for a moment. */
+    bool is_arriving;
 
     struct {
         int fd; /* inotify; -1: states are looked at each tick */

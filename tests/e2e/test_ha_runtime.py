@@ -175,6 +175,20 @@ def test_errors_of_the_addresses_name_file_line_and_field(site):
     site.folder.mkdir()
 
 
+def test_changed_addresses_count_after_a_live_upgrade(site):
+    """A reload says so, and changes nothing."""
+    site.serve()
+    site.file.write_text(ADDRESSES + "vc 127.0.0.4/8 lo guest\n")
+    site.node.signal(signal.SIGHUP)
+    until(lambda: "ha.addresses has changed: it counts after" in site.node.log(), what="a word on it")
+    assert site.probe("/ha").text == "va 0\nvb 0\n"
+    assert site.node.upgrade().status == 200
+    until(lambda: site.probe("/ha").text == "va 0\nvb 0\nvc 0\n", what="the new address")
+    site.file.write_text("va what lo home\n")
+    site.node.signal(signal.SIGHUP)
+    until(lambda: "ha.addresses:1: " in site.node.log(), what="errors in the log")
+
+
 def test_without_the_group_nothing_is_there(node):
     status = node.status()
     assert "vrrp" not in status and "addresses" not in status

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -781,6 +782,12 @@ def test_virtual_addresses_stay_as_they_are(make_node, tmp_path):
     until(lambda: "vb -100" in weights())
     before = weights()
     assert "va 0" in before
+    # keepalived hears of each write, however soon the next one follows.
+    def written():
+        return re.findall(r"address (va|vb): weight (-?\d+)", node.log())
+
+    until(lambda: ("vb", "-100") in written(), what="what was written in the log")
+    begun = len(written())
     wrong, ends = [], threading.Event()
 
     def look():
@@ -803,5 +810,6 @@ def test_virtual_addresses_stay_as_they_are(make_node, tmp_path):
     ends.set()
     thread.join()
     assert not wrong, wrong[:5]
+    assert set(written()[begun:]) <= {("va", "0"), ("vb", "-100")}, written()
     assert node.admin("DELETE", "/v1/drain?address=vb").status == 204
     until(lambda: "vb 0" in weights())
