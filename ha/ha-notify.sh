@@ -4,7 +4,8 @@
 # ha-notify FOLDER FIFO - keepalived's notify script: writes FOLDER/NAME.state ("MASTER SECONDS")
 # for each change that keepalived reports. It reads them from a FIFO, one after the other: notify
 # scripts that keepalived starts for each change overtake one another. Each file is renamed into
-# place, so that who reads it sees a whole one. When keepalived is gone, the states are STOP.
+# place, so that who reads it sees a whole one. When keepalived is gone, the states are STOP; one that
+# only reads its configuration again has another reader begin, and the states are as they were.
 set -u
 folder=${1:?usage: ha-notify FOLDER FIFO}
 fifo=${2:?usage: ha-notify FOLDER FIFO}
@@ -38,6 +39,17 @@ while read -r type name to _; do
     state "$name" "$to"
     case " $names " in *" $name "*) ;; *) names="$names $name" ;; esac
 done <"$fifo"
+
+# Our parent, unless it has ended.
+has_keepalived() {
+    case "$(cat "/proc/$PPID/stat" 2>/dev/null)" in *" (keepalived"*") "[!ZX]" "*) ;; *) false ;; esac
+}
+# A process that ends lets go of its FIFO before it is gone.
+for _ in 1 2 3 4; do
+    has_keepalived || break
+    sleep 0.05
+done
+has_keepalived && exit 0
 
 for name in $names; do
     state "$name" STOP

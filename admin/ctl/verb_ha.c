@@ -195,8 +195,12 @@ static void say_what_next(const struct site *site)
                   "\nOn each node: put its two files where they belong, and into gatewayd.conf\n"
                   "    ha = { addresses = \"/etc/gatewayd/ha.addresses\"; folder = \"%s\"; };\n"
                   "then, on one node after the other:\n"
-                  "    keepalived -t && systemctl restart gatewayd && systemctl enable --now "
-                  "gatewayd-hold gatewayd-watch keepalived\n",
+                  "    gatewayd -t && unshare --pid --fork keepalived -t &&\n"
+                  "        systemctl restart gatewayd && systemctl enable --now gatewayd-hold "
+                  "gatewayd-watch keepalived\n"
+                  "and where they run already:\n"
+                  "    systemctl reload keepalived gatewayd-watch gatewayd-hold && gatewayctl "
+                  "upgrade\n",
                   site->folder.at);
 }
 

@@ -545,7 +545,7 @@ const struct verb verb_rows[] = {
                         "gatewayd'",
                         "one node" },
                       { "gatewayctl cluster upgrade --live --run 'ssh root@{host} apt-get "
-                        "install -y gatewayd'",
+                        "install -y -o Dpkg::Options::=--force-confold gatewayd'",
                         "by packages, which replace the program in place" } },
     },
     /* ---- gatewayctl itself ---- */

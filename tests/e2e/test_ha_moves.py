@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses that are moved on purpose: drains, restarts, nodes that come back. Under a steady load
 of new and kept connections, with requests in flight all the time, nothing fails."""
+import re
+import signal
 import time
 
 import pytest
@@ -74,6 +76,43 @@ def test_what_was_lost_is_asked_for_when_it_can_be_held_again(lab, what):
     time.sleep(0.3)
     lab.restore()
     without_a_failure(lab, load, f"{what} back")
+
+
+@pytest.fixture(name="everyday")
+def fixture_everyday(lab):
+    """keepalived without real-time priority: without CAP_SYS_RESOURCE it cannot raise its limit again
+    when it reads its configuration, and the kernel kills it."""
+    lab.restore()
+    confs = [node.folder / "keepalived.conf" for node in lab.nodes]
+    kept = [conf.read_text() for conf in confs]
+
+    def restart(texts):
+        for node, conf, text in zip(lab.nodes, confs, texts):
+            conf.write_text(text)
+            node.end("keepalived")
+            node.start()
+        lab.settle()
+
+    restart([re.sub(r"(?m)^ +vrrp_r(t_priority|limit_rttime).*\n", "", text) for text in kept])
+    yield lab
+    restart(kept)
+
+
+def test_keepalived_reads_its_configuration_again(everyday):
+    """Nothing moves, and what is said of the addresses stays true."""
+    lab = everyday
+    held = [node.held() for node in lab.nodes]
+    load = Load(lab, paths=PATHS)
+    time.sleep(0.3)
+    for node in lab.nodes:
+        node.signal("keepalived", signal.SIGHUP)
+        until(lambda n=node: "Reload complete" in n.log("keepalived"), timeout=10, what="a reload")
+    time.sleep(1)
+    assert [node.held() for node in lab.nodes] == held, lab.story()
+    for node, addresses in zip(lab.nodes, held):
+        for name, said in node.states().items():
+            assert said == ("MASTER" if name in addresses else "BACKUP"), f"{node.node}: {name} {said}"
+    without_a_failure(lab, load, "keepalived reloaded")
 
 
 def test_keepalived_is_restarted(lab):
