@@ -4,6 +4,7 @@
  */
 #include "cluster/redis_history.h"
 
+#include "cluster/conflicts.h"
 #include "cluster/redis_history_private.h"
 #include "cluster/redis_history_tail.h"
 #include "cluster/state_dir.h"
@@ -125,18 +126,16 @@ static void on_link(void *arg, enum redis_use use, bool is_up, struct text reaso
         redis_history_look_start(h, TEXT_OF("This node looks where the shared history is."));
 }
 
-#define CONFLICTS_MOST 1000
-
 void redis_history_add_conflict(struct redis_history *h, uint64_t revision)
 {
-    for (size_t i = 0; i < h->conflict_count; i++) {
-        if (h->conflicts[i] == revision)
-            return;
-    }
-    if (h->conflict_count == CONFLICTS_MOST)
-        return;
-    h->conflicts = mem_resize(h->conflicts, (h->conflict_count + 1) * sizeof(*h->conflicts));
-    h->conflicts[h->conflict_count++] = revision;
+    conflicts_add(h->conflicts, revision, store_revision(store_embedded_port(h->settings.store)));
+}
+
+static void on_conflicts_saved(void *arg)
+{
+    struct redis_history *h = arg;
+    if (h->tail != NULL && !h->is_stopping)
+        redis_history_tail_on_saved(h->tail);
 }
 
 /* ---- the authority ---- */
@@ -176,14 +175,16 @@ static int64_t staleness_of(const struct redis_history *h)
 static struct store_status get_status(const struct authority *a)
 {
     const struct redis_history *h = history_of(a);
+    size_t conflict_count;
+    const uint64_t *conflicts = conflicts_get(h->conflicts, &conflict_count);
     return (struct store_status){
         .kind = "redis",
         .is_away = h->phase != HISTORY_READY,
         .since = h->since,
         .staleness_ms = staleness_of(h),
         .reason = text_of(h->reason),
-        .conflicts = h->conflicts,
-        .conflict_count = h->conflict_count,
+        .conflicts = conflicts,
+        .conflict_count = conflict_count,
         .passed_over = h->passed,
     };
 }
@@ -229,6 +230,7 @@ struct redis_history *redis_history_new(const struct redis_history_settings *set
     h->since = clock_read_wall_ms();
     builder_init(&h->prefix, SIZE_MAX);
     builder_addf(&h->prefix, "{%.*s}:", TEXT_ARGS(redis_prefix(settings->redis)));
+    h->conflicts = conflicts_new(settings->dir, settings->loop, on_conflicts_saved, h);
     h->courier = redis_courier_new(settings->redis, settings->thread, on_link, h);
     take_age(h); /* before anything is served */
     redis_history_claim_init(h);
@@ -243,6 +245,7 @@ void redis_history_start(struct redis_history *h)
 {
     take_age(h); /* the process before may have known better meanwhile */
     redis_history_tell_cluster(h);
+    conflicts_start(h->conflicts, store_embedded_scribe(h->settings.store));
     redis_history_beat_start(h);
     redis_history_tidy_start(h);
     h->tail = redis_history_tail_new(h);
@@ -258,6 +261,7 @@ void redis_history_stop(struct redis_history *h)
     redis_history_tidy_stop(h);
     redis_history_follow_stop(h);
     redis_history_tail_stop(h->tail);
+    conflicts_stop(h->conflicts);
     redis_courier_close(h->courier);
 }
 
@@ -270,6 +274,6 @@ void redis_history_free(struct redis_history **at)
     redis_courier_free(&h->courier);
     builder_fini(&h->prefix);
     MEM_FREE(&h->reason);
-    MEM_FREE(&h->conflicts);
+    conflicts_free(&h->conflicts);
     MEM_FREE(at);
 }

@@ -4,6 +4,7 @@
  * is its folded state whole? FLUSHALL cuts no connection, and a trimmed log goes on without an
  * error. And folding: entries are brought into the state a little at a time.
  */
+#include "cluster/conflicts.h"
 #include "cluster/redis_history_private.h"
 #include "cluster/redis_history_tail.h"
 #include "cluster/state_dir.h"
@@ -150,6 +151,7 @@ static void on_beat(void *arg, const struct redis_answer *a)
         return;
     }
     h->passed = head.passed;
+    conflicts_forget(h->conflicts, store_oldest_revision(store_embedded_port(h->settings.store)));
     bool is_more = head.at.revision > h->follow.at.revision;
     h->stuck_at = is_more ? h->follow.at.revision : 0;
     if (head.folded < head.at.revision)

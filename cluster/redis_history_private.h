@@ -165,8 +165,7 @@ struct redis_history {
     struct history_place head_at; /* what was looked at last */
     uint64_t nobody_ms;           /* loop ms since when there is no head; 0: there is one */
     uint64_t passed;              /* as the head said last */
-    uint64_t *conflicts;
-    size_t conflict_count;
+    struct conflicts *conflicts;
 };
 
 /* redis_history.c */

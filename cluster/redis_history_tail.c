@@ -4,6 +4,7 @@
  */
 #include "cluster/redis_history_tail.h"
 
+#include "cluster/conflicts.h"
 #include "cluster/redis_history_tail_private.h"
 #include "conf/base/mem.h"
 #include "gatewayd/core/log.h"
@@ -97,10 +98,18 @@ static void write_progress(struct redis_history_tail *t)
 {
     if (t->is_writing || t->written == t->parted.settled)
         return;
+    if (!conflicts_try_save(t->history->conflicts))
+        return;
     t->is_writing = true;
     t->written = t->parted.settled;
     scribe_job_init(&t->job, is_settled(t) ? remove_file : write_settled, on_written, t);
     scribe_post(scribe_of(t), &t->job);
+}
+
+void redis_history_tail_on_saved(struct redis_history_tail *t)
+{
+    if (t->phase == TAIL_READY)
+        write_progress(t);
 }
 
 static void on_written(void *arg)

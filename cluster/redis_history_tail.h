@@ -44,4 +44,7 @@ bool redis_history_tail_is_busy(const struct redis_history_tail *t);
  * other; one that cannot be made now is tried again when this is called again. */
 void redis_history_tail_go_on(struct redis_history_tail *t);
 
+/* Conflicts are on the disk: how far it is may be, too. */
+void redis_history_tail_on_saved(struct redis_history_tail *t);
+
 #endif
