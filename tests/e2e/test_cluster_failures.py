@@ -320,7 +320,7 @@ def test_another_cluster_in_this_redis(place, make_redis, make_cluster):
     """FLUSHALL, and as many entries as there were, of another cluster: never merged, and said."""
     a, b = place.cluster
     other = make_redis()
-    stranger = make_cluster(other, count=1)[0]
+    stranger = make_cluster(other, count=1, is_new=True)[0]
     revision = place.cluster.agree()
     stranger.consumer("strange")
     until(lambda: stranger.consumer("strange", metadata={"n": str(time.time())}) and

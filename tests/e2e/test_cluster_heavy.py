@@ -42,7 +42,7 @@ def folded(redis):
 def test_a_million_keys(make_redis, make_cluster):
     count = scaled(1000000, 20000)
     redis = make_redis(keep=False)
-    pair = make_cluster(redis, log={"level": "info", "access": "off"})
+    pair = make_cluster(redis, is_new=True, log={"level": "info", "access": "off"})
     a, b = pair
     config = {"routes": [{"name": "keyed", "respond": {"body": "keyed"},
                           "auth": {"methods": ["key"]}},

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several nodes, one history in Redis: what one accepts all serve, and nothing is lost."""
 import concurrent.futures
+import itertools
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from harness.client import Cut
-from harness.wait import SLOWNESS, scaled, until
+from harness.wait import SLOWNESS, p99_is_below, scaled, until
 
 pytestmark = pytest.mark.sanitize_long
 
@@ -22,17 +23,23 @@ def pair(redis, make_cluster):
     return make_cluster(redis)
 
 
+@pytest.fixture
+def new_pair(redis, make_cluster):
+    """Two nodes without a history: its revisions begin at 1."""
+    return make_cluster(redis, is_new=True)
+
+
 def respond(body):
     return {"match": {"paths": ["/"]}, "respond": {"status": 200, "body": body}}
 
 
-def test_what_one_node_accepts_the_other_serves(pair, redis):
-    a, b = pair
+def test_what_one_node_accepts_the_other_serves(new_pair, redis):
+    pair = a, b = new_pair
     assert a.admin("PUT", "/v1/routes/all", respond("one")).status == 201
     until(lambda: b.get("/").body == b"one", what="the other node serving it")
     assert b.admin("PUT", "/v1/routes/all", respond("two")).status == 200
     until(lambda: a.get("/").body == b"two", what="the first one serving what the other took")
-    assert pair.agree(2) == 2
+    assert new_pair.agree(2) == 2
     tags = {n.admin("GET", "/v1/routes/all").header("ETag") for n in pair}
     assert len(tags) == 1
     lists = [n.admin("GET", "/v1/revisions").json["items"] for n in pair]
@@ -41,28 +48,36 @@ def test_what_one_node_accepts_the_other_serves(pair, redis):
 
 
 def test_a_201_is_served_by_the_other_within_ten_milliseconds(pair):
-    """p99 over a thousand writes: from the answer on one node to the first answer of the other."""
+    """p99, from the answer on one node to the first answer of the other."""
     a, b = pair
     assert a.admin("PUT", "/v1/routes/all", respond("0")).status == 201
-    pair.agree(1)
-    waits = []
+    pair.agree(2)
+    numbers = itertools.count(1)
     with a.admin_connection() as writer, b.connect() as reader:
-        for i in range(1, scaled(1000, 100) + 1):
-            assert writer.call("PUT", "/v1/routes/all", respond(str(i))).status == 200
-            answered = time.monotonic()
-            while reader.request("GET", "/", host="gateway.test").body != str(i).encode():
-                assert time.monotonic() - answered < 5
-            waits.append(time.monotonic() - answered)
-    waits.sort()
-    p99 = waits[len(waits) * 99 // 100]
-    print(f"p50 {waits[len(waits) // 2] * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms")
-    assert p99 < 0.010 * SLOWNESS
+
+        def seen():
+            return reader.request("GET", "/", host="gateway.test").body
+
+        def measure():
+            waits, plain = [], []
+            for i in itertools.islice(numbers, scaled(200, 30)):
+                assert writer.call("PUT", "/v1/routes/all", respond(str(i))).status == 200
+                answered = time.monotonic()
+                while seen() != str(i).encode():
+                    assert time.monotonic() - answered < 10 * SLOWNESS
+                waits.append(time.monotonic() - answered)
+                begin = time.monotonic()
+                seen()
+                plain.append(time.monotonic() - begin)
+            return waits, plain
+
+        p99_is_below(0.010, measure)
 
 
 def test_writers_on_two_nodes_lose_nothing(pair):
     """With If-Match a counter is right in the end; without, every write is a revision of its own."""
     assert pair[0].admin("PUT", "/v1/consumers/counter", {"metadata": {"n": "0"}}).status == 201
-    pair.agree(1)
+    begin = pair.agree(2)
     each = scaled(60, 15)
     refused = []
 
@@ -89,11 +104,11 @@ def test_writers_on_two_nodes_lose_nothing(pair):
         for task in [pool.submit(f, node) for f in (count, add) for node in pair]:
             task.result()
     revision = pair.agree()
-    assert revision == 1 + 4 * each
+    assert revision == begin + 4 * each
     for node in pair:
         assert node.admin("GET", "/v1/consumers/counter").json["metadata"]["n"] == str(2 * each)
         names = [i["name"] for i in node.admin("GET", "/v1/consumers?limit=1000").json["items"]]
-        assert len(names) == 1 + 2 * each
+        assert len(names) == 2 + 2 * each  # and "first"
     lists = [n.admin("GET", "/v1/revisions?limit=1000").json["items"] for n in pair]
     assert lists[0] == lists[1]
     assert sorted(r["revision"] for r in lists[0]) == list(range(1, revision + 1))
@@ -103,7 +118,7 @@ def test_fresh_nodes_bootstrap_once(redis, make_cluster, tmp_path):
     document = tmp_path / "resources.conf"
     document.write_text('routes = ( { name = "all"; match = { paths = ( "/" ); }; '
                         'respond = { body = "from the file"; }; } );\n')
-    cluster = make_cluster(redis, count=4, bootstrap=str(document))
+    cluster = make_cluster(redis, count=4, is_new=True, bootstrap=str(document))
     assert cluster.agree(1) == 1
     for node in cluster:
         assert node.get("/").body == b"from the file"
@@ -215,7 +230,7 @@ def test_flushall(pair, redis):
     until(lambda: redis.cli("HGET", "{gatewayd}:head", "revision") == str(revision).encode(),
           timeout=15, what="the state in Redis again")
     pair.connected(timeout=15)
-    assert b.admin("PUT", "/v1/consumers/after", {}).status == 201
+    until(lambda: b.admin("PUT", "/v1/consumers/after", {}).status in (200, 201), what="writes")
     assert pair.agree(revision + 1) == revision + 1
     assert [admits(n, keys[0]) for n in pair] == [200, 200]
 
@@ -234,7 +249,7 @@ def test_the_folded_state_is_mended(pair, redis):
 
 def test_another_clusters_redis_is_never_merged(make_redis, make_cluster):
     mine, other = make_redis(), make_redis()
-    pair, stranger = make_cluster(mine), make_cluster(other, count=1)
+    pair, stranger = make_cluster(mine), make_cluster(other, count=1, is_new=True)
     fill(pair[0])
     pair[0].route("limited", paths=["/limited"], respond={"status": 200, "body": "ok"},
                   limits=[{"name": "l", "by": "route", "rate": 20, "per": "1h"}])
@@ -350,7 +365,7 @@ def test_redis_comes_back_with_as_many_other_entries(make_redis, make_cluster):
     """Two nodes hang; Redis is emptied, a third one puts an older history there and goes on: at the
     same number the ids are others."""
     redis = make_redis()
-    trio = make_cluster(redis, count=3)
+    trio = make_cluster(redis, count=3, is_new=True)
     a, b, c = trio
     a.consumer("old")
     trio.agree(1)
@@ -377,8 +392,7 @@ def test_redis_comes_back_with_as_many_other_entries(make_redis, make_cluster):
 
 def test_what_was_not_answered_in_time_never_happens(pair, redis):
     a, b = pair
-    a.consumer("first")
-    pair.agree(1)
+    before = pair.agree(1)
     redis.pause()
     answer = a.admin("PUT", "/v1/consumers/late", {}, timeout=10)
     assert answer.status == 503
@@ -391,7 +405,7 @@ def test_what_was_not_answered_in_time_never_happens(pair, redis):
     for node in pair:
         assert node.admin("GET", "/v1/consumers/late").status == 404
     assert b.admin("PUT", "/v1/consumers/second", {}).status == 201
-    assert pair.agree(2) == 2
+    assert pair.agree(before + 1) == before + 1
     for node in pair:
         assert node.admin("GET", "/v1/consumers/late").status == 404
 
@@ -465,9 +479,9 @@ def test_a_node_that_cannot_apply_a_revision_says_so_and_serves_on(pair, redis):
 def test_confirming_is_known_to_all(pair):
     a, b = pair
     assert a.admin("PUT", "/v1/routes/all?confirm=60s", respond("kept")).status == 201
-    pair.agree(1)
-    assert b.admin("POST", "/v1/revisions/1/confirm").status in (200, 204)
-    until(lambda: a.admin("GET", "/v1/revisions/1").json.get("confirmation") != "pending",
+    revision = pair.agree(2)
+    assert b.admin("POST", f"/v1/revisions/{revision}/confirm").status in (200, 204)
+    until(lambda: a.admin("GET", f"/v1/revisions/{revision}").json.get("confirmation") != "pending",
           what="the confirmation on the other node")
     assert a.admin("PUT", "/v1/routes/gone?confirm=1s",
                    {**respond("gone"), "match": {"paths": ["/gone"]}}).status == 201

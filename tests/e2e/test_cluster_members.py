@@ -107,6 +107,7 @@ def test_who_was_forgotten_comes_back_if_it_lives(pair):
     until(lambda: list(nodes_of(pair[0])) == ["gw-a", "gw-b"], what="gw-b being back")
 
 
+@pytest.mark.long
 def test_unseen_for_forget_after_is_forgotten_by_all(make_pair):
     three = make_pair(3, cluster_settings={"forget_after": "6s"})
     three[2].kill()
@@ -132,7 +133,8 @@ def test_a_redis_that_is_away_or_forgot_everything_forgets_no_node(make_pair, re
 def test_the_known_nodes_are_known_after_a_start_without_redis(pair, redis):
     put(pair[0])
     pair.agree()
-    until((pair[0].folder / "state" / "members").exists, what="the file of known nodes")
+    known = pair[0].folder / "state" / "members"
+    until(lambda: known.exists() and b"gw-b" in known.read_bytes(), what="the file of known nodes")
     assert pair[0].stop() == 0
     redis.pause()
     pair[0].start()
@@ -240,7 +242,7 @@ def test_two_processes_of_one_name_are_noticed(make_pair, redis):
     try:
         for node in (one, twin):
             until(lambda n=node: "warning" in nodes_of(n)["gw-a"], what="the warning")
-            assert node.metrics()["gatewayd_node_name_shared"] == 1
+            until(lambda n=node: n.metrics()["gatewayd_node_name_shared"] == 1, what="the metric")
             until(lambda n=node: "another process serves as node gw-a" in n.log(), what="the log")
     finally:
         assert twin.stop() == 0
@@ -277,6 +279,7 @@ def test_nothing_is_set_that_an_older_node_does_not_know(make_pair, redis):
     pretend(redis, "gw-old", schema=0)
     until(lambda: "gw-old" in nodes_of(node), what="the older node being known")
     for method, path, body in (("PUT", "/v1/plans/p", {}), ("PUT", "/v1/config", {"plans": [{"name": "p"}]})):
+        pretend(redis, "gw-old", schema=0)
         answer = node.admin(method, path, body)
         assert (answer.status, answer.json["type"]) == (409, "urn:gatewayd:problem:older-nodes")
         assert "gw-old" in answer.json["detail"]

@@ -100,7 +100,7 @@ def test_nodes_ask_and_tell_each_other_over_tls(make_cluster, redis, service, au
     assert {item["node"] for item in health["items"]} == {"gw-a", "gw-b"}, health
     away(pair, redis)
     for key, here, there in ((keys[0], pair[0], pair[1]), (keys[1], pair[1], pair[0])):
-        assert revoke(here, key).status == 204
+        assert revoke(here, key, "?timeout=30s").status == 204
         assert use(there, key) == 401
     redis.go_on()
 
@@ -194,7 +194,7 @@ def test_renewed_certificates_are_shown_after_sighup(make_cluster, redis, servic
     # Nobody has asked anybody before: no connection has been kept.
     assert [unreachable(node) for node in pair] == [[], []]
     away(pair, redis)
-    assert revoke(pair[0], key).status == 204
+    assert revoke(pair[0], key, "?timeout=30s").status == 204
     assert use(pair[1], key) == 401
     redis.go_on()
 

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from harness.wait import SLOWNESS, scaled, until
+from harness.wait import SLOWNESS, p99_is_below, scaled, until
 from harness.websocket import frame, read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize_long
 
-ROUNDS = scaled(300, 30)
+ROUNDS = scaled(150, 30)
 
 
 @pytest.fixture(name="service")
@@ -90,22 +90,27 @@ def assert_closed(link):
 
 def test_from_the_answer_to_the_first_refusal_elsewhere(pair):
     """p99 below 10 ms."""
-    keys = [pair[0].key("acme") for _ in range(ROUNDS)]
-    until(lambda: use(pair[1], keys[-1]) == 200, what="the last key being known")
-    times = []
     with pair[0].admin_connection() as admin, pair[1].connect() as client:
-        for key in keys:
-            used = [("X-API-Key", key["key"])]
-            assert client.request("GET", "/", used).status == 200
-            assert admin.call("DELETE", f"/v1/keys/{key['id']}").status == 204
-            began = time.monotonic()
-            while client.request("GET", "/", used).status != 401:
-                assert time.monotonic() - began < 10 * SLOWNESS
-            times.append(time.monotonic() - began)
-    times.sort()
-    print(f"median {times[len(times) // 2] * 1000:.2f} ms, "
-          f"p99 {times[int(len(times) * 0.99)] * 1000:.2f} ms, worst {times[-1] * 1000:.2f} ms")
-    assert times[int(len(times) * 0.99)] < 0.010 * SLOWNESS
+
+        def status(key):
+            return client.request("GET", "/", [("X-API-Key", key["key"])]).status
+
+        def measure():
+            keys = [pair[0].key("acme") for _ in range(ROUNDS)]
+            until(lambda: status(keys[-1]) == 200, what="the last key being known")
+            times, plain = [], []
+            for key in keys:
+                begin = time.monotonic()
+                assert status(key) == 200
+                plain.append(time.monotonic() - begin)
+                assert admin.call("DELETE", f"/v1/keys/{key['id']}").status == 204
+                begin = time.monotonic()
+                while status(key) != 401:
+                    assert time.monotonic() - begin < 10 * SLOWNESS
+                times.append(time.monotonic() - begin)
+            return times, plain
+
+        p99_is_below(0.010, measure)
 
 
 def test_open_streams_are_closed_on_the_other_node(pair):

@@ -140,9 +140,10 @@ def test_node_by_node_while_somebody_uses_them(pair, deployer):
     balancer = Balancer(pair)
     balancer.start()
     done = upgrade(pair[0], "--run", deployer.command)
+    until(lambda: balancer.served > 50, timeout=20, what="requests")
     balancer.stop()
     assert deployer.asked == ["gw-a", "gw-b"] and deployer.statuses == [0, 0]
-    assert balancer.failures == [] and balancer.served > 50 and balancer.least_ready == 1
+    assert balancer.failures == [] and balancer.least_ready == 1
     after = incarnations(pair)
     assert not set(before) & set(after) and len(set(after)) == 2
     assert states(pair) == ["ready", "ready"]
@@ -249,8 +250,12 @@ def test_a_version_that_is_there_already_is_passed_over(pair, deployer):
 def test_what_is_in_flight_is_waited_for_but_not_for_ever(pair, make_origin, deployer):
     release = threading.Event()
 
+    def restart(node):
+        threading.Timer(0.5, release.set).start()  # the restart drains too
+        Deployer.restart(deployer, node)
+
     def slow(peer, request):
-        release.wait(30 * SLOWNESS)
+        release.wait(60 * SLOWNESS)
         peer.respond(200, b"late")
         return False
 
@@ -262,8 +267,7 @@ def test_what_is_in_flight_is_waited_for_but_not_for_ever(pair, make_origin, dep
         pair[0].get("/slow", timeout=60 * SLOWNESS).status))
     client.start()
     until(lambda: pair[0].status()["exchanges"] > 0, what="a request in flight")
-    waiting = threading.Timer(5, release.set)  # the restart drains too
-    waiting.start()
+    deployer.restart = restart
     done = upgrade(pair[0], "gw-a", "--run", deployer.command, "--drain-for", "1s")
     client.join()
     assert "gw-a: 1 exchanges and streams are in flight still; going on" in done.stdout
@@ -282,10 +286,12 @@ def test_live_replaces_the_binaries_and_nobody_notices(pair, deployer):
     deployer.restart = lambda node: deployer.statuses.append(node.upgrade().status)
     loads = [Load(node.address, ["/"], connections=4, renew=0.2, pause=0.01) for node in pair]
     done = upgrade(pair[0], "--live", "--run", deployer.command)
+    for load in loads:
+        load.reaches(50)
     reports = [load.stop() for load in loads]
     assert deployer.statuses == [200, 200]
     for report in reports:
-        assert report.failures == [] and report.answers > 50, report
+        assert report.failures == [], report
     assert not set(before) & set(incarnations(pair))
     assert done.stdout.count("ready again") == 2 and states(pair) == ["ready", "ready"]
 

@@ -15,7 +15,7 @@ import pytest
 from harness.certs import Authority
 from harness.node import BUILD, TOKENS
 from harness.ports import free_port
-from harness.wait import SLOWNESS, until
+from harness.wait import SLOWNESS, scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -305,15 +305,16 @@ def test_revisions_and_going_back(applied, node):
 
 
 def test_a_change_undoes_itself_unless_it_is_confirmed(applied, node):
+    begin = time.monotonic()
     done = applied.run("patch", "route", "hello", "respond.body=risky", "--confirm", "3s")
     assert "gatewayctl confirm 2" in done.stderr
-    assert node.get("/").body == b"risky"
+    assert node.get("/").body == b"risky" or time.monotonic() - begin > 3
     until(lambda: node.get("/").body == b"hello\n", timeout=5, what="the way back")
     revision = re.search(r"revision (\d+)", applied.out("patch", "route", "hello",
                                                         "respond.body=kept", "--confirm",
-                                                        "3s")).group(1)
+                                                        scaled("4s", "60s"))).group(1)
     assert "is kept" in applied.out("confirm", revision)
-    time.sleep(3.5)
+    time.sleep(scaled(4.5, 0))
     assert node.get("/").body == b"kept"
 
 
@@ -398,14 +399,17 @@ def test_health_and_targets(applied):
 
 
 def test_top(applied, node):
+    begin, asked = time.monotonic(), 0
     process = subprocess.Popen([BUILD / "gatewayctl", "top", "-n", "1", "-i", "2s"],
                                env=applied.env, stdout=subprocess.PIPE, text=True)
     while process.poll() is None:
         assert node.get("/").status == 200
+        asked += 1
         time.sleep(0.1)
+    rate = asked / (time.monotonic() - begin)
     out, _ = process.communicate(timeout=30 * SLOWNESS)
     rows = {row["ROUTE"]: row for row in table(out.split("\n\n")[1])}
-    assert 1 < float(rows["hello"]["REQ/S"]) < 15
+    assert rate / 5 < float(rows["hello"]["REQ/S"]) < rate * 5
     assert rows["orders"]["REQ/S"] == "-"
     assert rows["hello"]["P50"].endswith("s")
 

@@ -35,10 +35,10 @@ def others(node):
     yield
     # What they meet may be over in no time: they go on for two seconds in all.
     time.sleep(max(0, 2 - (time.monotonic() - begin)))
+    load.reaches(10)
     report = load.stop()
     assert report.failures == []
-    assert report.answers > 10
-    assert report.latencies["p99"] < 0.5 or SANITIZED, report
+    assert report.p99() < 0.5 or SANITIZED, report
 
 
 def crowd(node, count):
@@ -57,11 +57,12 @@ def leave(socks):
         sock.close()
 
 
-def is_back(node, before, spare=8 * MIB):
+def is_back(node, before, spare=10 * MIB):
+    """An eighth and 8 MiB more than before are not worth a trim (gatewayd/memory.c)."""
     if SANITIZED:
         return
-    until(lambda: node.memory() - before < spare, timeout=45, pause=0.25,
-          what="the memory of before")
+    most = before + before // 8 + spare
+    until(lambda: node.memory() < most, timeout=45, pause=0.25, what="the memory of before")
 
 
 def answer_of(sock):
@@ -156,9 +157,9 @@ def test_more_clients_than_there_is_room_for(make_node, busy):
     node.route("r", "o")
     socks = crowd(node, 150)
     until(lambda: node.status()["connections"] >= 100)
+    until(lambda: node.metrics()['gatewayd_accept_pauses_total{reason="connections"}'] > 0)
     time.sleep(0.3)
     assert node.status()["connections"] <= 104
-    assert node.metrics()['gatewayd_accept_pauses_total{reason="connections"}'] > 0
     leave(socks[:100])
     for sock in socks[100:]:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -263,9 +264,9 @@ def test_chaos_leaves_nothing_behind(make_node, make_origin):
         until(lambda: node.status()["connections"] == 0, timeout=15, what="no connection left")
         until(lambda: node.sockets() <= sockets, timeout=15, what="no socket left")
 
-    rage(scaled(6, 2), 1000)
+    rage(scaled(4, 2), 1000)
     before = node.memory()
-    rage(scaled(14, 4), 2000)
+    rage(scaled(9, 3), 2000)
     print({k: v for k, v in node.metrics().items() if k.startswith("gatewayd_failures") and v})
     assert node.memory() - before < 4 * MIB or SANITIZED
     assert node.status()["streams"] == 0

@@ -11,7 +11,7 @@ import pytest
 from harness.busy_origin import BusyOrigin
 from harness.load import Load
 from harness.many_keys import NDJSON, foreign, lines
-from harness.wait import SANITIZED, scaled, until
+from harness.wait import SANITIZED, Clock, scaled, until
 
 pytestmark = [pytest.mark.sanitize, pytest.mark.heavy]
 
@@ -43,7 +43,7 @@ def test_a_million_keys_of_as_many_consumers(make_node):
     print(report)
     assert report.failures == []
     assert_no_stall(node)
-    assert report.latencies["p99"] < 0.25 or SANITIZED
+    assert report.p99() < 0.25 or SANITIZED
 
     # A consumer and its key together, their names included.
     if not SANITIZED:
@@ -51,11 +51,11 @@ def test_a_million_keys_of_as_many_consumers(make_node):
               what="memory given back")
     assert {node.get("/", {"X-API-Key": foreign(i)}).status
             for i in random.sample(range(count), 50)} == {200}
-    begin = time.monotonic()
-    key = node.admin("GET", "/v1/keys?consumer=c0000005").json["items"][0]
-    assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
-    assert node.get("/", {"X-API-Key": foreign(5)}).status == 401
-    assert time.monotonic() - begin < 0.5 or SANITIZED
+    with Clock() as clock:
+        key = node.admin("GET", "/v1/keys?consumer=c0000005").json["items"][0]
+        assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
+        assert node.get("/", {"X-API-Key": foreign(5)}).status == 401
+        assert clock.seconds() < 0.5 or SANITIZED
     answer = node.admin("PUT", "/v1/config?dry_run=true", config, timeout=120)
     assert (answer.status, answer.json["changes"]) == (200, []), answer
     assert_no_stall(node)
@@ -106,8 +106,11 @@ def test_keys_through_crashes(make_node, origin):
     for _ in range(scaled(10, 3)):
         stop = threading.Event()
         writer = threading.Thread(target=write_until_killed, args=(stop,))
+        before = len(live), len(revoked)
         writer.start()
-        time.sleep(chance.uniform(0.1, 0.4))
+        until(lambda b=before: len(live) > b[0] + 1 and len(revoked) > b[1] + 1, timeout=10,
+              what="keys that were made and revoked")
+        time.sleep(chance.uniform(0, 0.3))
         node.kill()
         stop.set()
         writer.join()
@@ -120,7 +123,6 @@ def test_keys_through_crashes(make_node, origin):
                            else 401)
             (live if now == 200 else revoked)[name] = key
             del uncertain[name]
-    assert len(live) > 5 and len(revoked) > 3
     node.restart()
     assert {status(key) for key in revoked.values()} <= {401}
 

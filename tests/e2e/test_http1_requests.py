@@ -336,7 +336,7 @@ def test_a_client_that_leaves_frees_the_upstream(node, make_origin):
 
     def wait(peer, request):
         try:
-            peer.sock.settimeout(20)
+            peer.sock.settimeout(100)
             ended.append(peer.sock.recv(1))
         except OSError as error:
             ended.append(error)

@@ -96,22 +96,23 @@ def test_imported_keys(keyed):
 
 
 def test_expiry(keyed):
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    key = keyed.key("acme", expires_at=soon)
+    end = int(time.time()) + 2
+    key = keyed.key("acme", expires_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
     headers = {"X-API-Key": key["key"]}
-    assert keyed.get("/", headers).status == 200
+    assert keyed.get("/", headers).status == 200 or time.time() >= end
     until(lambda: keyed.get("/", headers).status == 401, timeout=6)
     assert keyed.admin("GET", f"/v1/keys/{key['id']}").json["state"] == "expired"
 
 
 def test_rotation_with_grace(keyed):
     old = keyed.key("acme", scopes=["read"])
+    begin = time.monotonic()
     answer = keyed.admin("POST", f"/v1/keys/{old['id']}/rotate", {"grace": "1s"})
     assert answer.status == 201
     new = answer.json
     assert new["scopes"] == ["read"]
     assert keyed.get("/", {"X-API-Key": new["key"]}).status == 200
-    assert keyed.get("/", {"X-API-Key": old["key"]}).status == 200
+    assert keyed.get("/", {"X-API-Key": old["key"]}).status == 200 or time.monotonic() - begin > 1
     until(lambda: keyed.get("/", {"X-API-Key": old["key"]}).status == 401, timeout=6)
     assert keyed.get("/", {"X-API-Key": new["key"]}).status == 200
 

@@ -12,7 +12,7 @@ import pytest
 from harness.node import BUILD
 from harness.client import Connection
 from harness.still import Still
-from harness.wait import scaled, until
+from harness.wait import SLOWNESS, scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -21,7 +21,7 @@ def test_sigterm_finishes_what_is_in_flight(make_node, make_origin):
     release = threading.Event()
 
     def slow(peer, request):
-        release.wait(10)
+        release.wait(60)
         peer.respond(200, b"finished")
 
     origin = make_origin(slow)
@@ -45,10 +45,10 @@ def test_sigterm_finishes_what_is_in_flight(make_node, make_origin):
 
 def test_a_second_signal_ends_at_once(make_node, make_origin):
     def never(peer, request):
-        time.sleep(20)
+        time.sleep(120)
 
     origin = make_origin(never)
-    node = make_node()
+    node = make_node(timeouts={"drain": "100s"})
     node.upstream("o", origin)
     node.route("r", "o")
     c = node.connect()
@@ -59,11 +59,11 @@ def test_a_second_signal_ends_at_once(make_node, make_origin):
     node.signal(signal.SIGTERM)
     begin = time.monotonic()
     assert node.wait(5) == 0
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 5 * SLOWNESS
     assert "told to stop again" in node.log()
 
 
-@pytest.mark.parametrize("window", ["10s", "200ms"])
+@pytest.mark.parametrize("window", ["100s", scaled("1s", "8s")], ids=["long", "short"])
 def test_who_is_queued_when_the_node_ends_is_answered(make_node, window):
     """Nobody who was let in by the kernel is reset."""
     node = make_node(timeouts={"drain": window})
@@ -94,7 +94,9 @@ def test_who_comes_while_the_node_ends_is_answered_or_never_let_in(make_node, tm
             try:
                 link = Connection(address, timeout=0.5)
             except OSError:  # refused, or no answer to the handshake
-                return
+                time.sleep(0.01)
+                continue
+            link.sock.settimeout(30 * SLOWNESS)
             try:
                 answered.append(link.request("GET", "/").status)
             except Exception as error:  # pylint: disable=broad-except
@@ -115,7 +117,7 @@ def test_who_comes_while_the_node_ends_is_answered_or_never_let_in(make_node, tm
 
 def test_the_drain_has_a_deadline(make_node, make_origin):
     def never(peer, request):
-        time.sleep(20)
+        time.sleep(120)
 
     origin = make_origin(never)
     node = make_node(timeouts={"drain": "500ms"})
@@ -126,7 +128,7 @@ def test_the_drain_has_a_deadline(make_node, make_origin):
     until(lambda: origin.requests)
     begin = time.monotonic()
     assert node.stop(10) == 0
-    assert time.monotonic() - begin < 6
+    assert time.monotonic() - begin < 6 * SLOWNESS
 
 
 def test_kill_9_loses_nothing_acknowledged(make_node):
@@ -149,7 +151,9 @@ def test_kill_9_loses_nothing_acknowledged(make_node):
 
         thread = threading.Thread(target=write)
         thread.start()
-        time.sleep(random.uniform(0.05, 0.3))
+        before = len(acknowledged)
+        until(lambda: len(acknowledged) > before + 3, what="changes that were acknowledged")
+        time.sleep(random.uniform(0, 0.2))
         node.kill()
         stop.set()
         thread.join()
@@ -157,7 +161,6 @@ def test_kill_9_loses_nothing_acknowledged(make_node):
         for name, etag in acknowledged.items():
             answer = node.admin("GET", f"/v1/plans/{name}")
             assert (answer.status, answer.header("ETag")) == (200, etag), name
-    assert len(acknowledged) > 5
 
 
 def test_a_torn_tail_is_cut_and_damage_is_reported(make_node):
@@ -224,7 +227,8 @@ def test_ceilings_of_heads_change_by_sighup(make_node, make_origin):
     def handler(peer, request):
         peer.respond(200, b"ok", [(f"X-{i}", "v") for i in range(int(request.target[1:]))])
 
-    node = make_node(workers=1, max={"header_bytes": "32k", "headers": 100})
+    node = make_node(workers=1, max={"header_bytes": "32k", "headers": 100},
+                     timeouts={"header": "100s"})
     node.upstream("o", make_origin(handler), retries={"attempts": 0})
     node.route("r", "o")
 

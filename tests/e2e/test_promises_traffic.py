@@ -10,7 +10,7 @@ import pytest
 
 from harness.client import Connection, Cut, exchange
 from harness.ports import free_port
-from harness.wait import until
+from harness.wait import SLOWNESS, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -74,8 +74,9 @@ def test_kept_connections_end_after_their_requests_and_their_time(make_node, mak
     for _ in range(3):
         assert node.get("/none").status == 200
     assert none.connections == 3
+    begin = time.monotonic()
     assert node.get("/timed").status == 200
-    assert len(timed.open) == 1
+    assert len(timed.open) == 1 or time.monotonic() - begin > 0.3
     until(lambda: len(timed.open) == 0, what="the kept connection closed")
 
 
@@ -125,7 +126,7 @@ def test_who_is_back_in_service_gets_its_share_gradually(make_node, make_origin)
     node = make_node(workers=1)
     a, b = make_origin(named("a")), make_origin(named("b"))
     check = {"type": "tcp", "interval": "100ms", "healthy_after": 1, "unhealthy_after": 1}
-    node.upstream("o", a, b, balance="round_robin", slow_start="4s", health=check)
+    node.upstream("o", a, b, balance="round_robin", slow_start="2s", health=check)
     node.route("r", "o")
 
     def is_up(origin, expected):
@@ -140,12 +141,12 @@ def test_who_is_back_in_service_gets_its_share_gradually(make_node, make_origin)
     b.stop()
     until(lambda: is_up(b, False))
     until(lambda: share("a") == 100)
-    time.sleep(4)
+    time.sleep(2)
     begin = time.monotonic()
     back = make_origin(named("back"), port=b.port)
     until(lambda: is_up(back, True))
     count = share("back")
-    assert 0 < count < 35 or time.monotonic() - begin > 2, count
+    assert 0 < count < 35 or time.monotonic() - begin > 1, count
     until(lambda: share("back") == 50, what="its whole share")
 
 
@@ -329,7 +330,7 @@ def test_revoking_a_key_cuts_the_long_answers_begun_with_it(node, make_origin):
 
     def long(peer, request):
         peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
-        goes_on.wait(10)
+        goes_on.wait(200)
         return False
 
     node.upstream("o", make_origin(long))
@@ -341,14 +342,14 @@ def test_revoking_a_key_cuts_the_long_answers_begun_with_it(node, make_origin):
         assert c.head()[1] == 200
         assert c.line() == "1" and c.take(1) == b"a"
         assert node.admin("DELETE", f"/v1/keys/{key['id']}").status == 204
-        c.sock.settimeout(5)
         with pytest.raises(Cut):
             c.take(10)
     goes_on.set()
     until(lambda: node.status()["exchanges"] == 0)
 
 
-def test_a_stalled_tunnel_or_body_leaves_ten_other_clients_alone(node, origin):
+def test_a_stalled_tunnel_or_body_leaves_ten_other_clients_alone(make_node, origin):
+    node = make_node(timeouts={"header": "100s", "body": "100s"})
     node.upstream("o", origin)
     node.route("r", "o")
     stalled = [node.connect() for _ in range(50)]
@@ -358,7 +359,7 @@ def test_a_stalled_tunnel_or_body_leaves_ten_other_clients_alone(node, origin):
     for _ in range(10):
         with Connection(node.address) as c:
             assert c.request("GET", "/").status == 200
-    assert time.monotonic() - begin < 9  # the stalled heads have ten seconds
+    assert time.monotonic() - begin < 9 * SLOWNESS  # the stalled ones have a hundred
 
 
 def test_every_answer_has_one_date(node, make_origin):

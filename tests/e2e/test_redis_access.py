@@ -63,7 +63,7 @@ def test_without_the_replica_nobody_is_told_that_it_is_made(replicated):
     begin = time.monotonic()
     answer = put(cluster[0], "unsure")
     assert (answer.status, answer.json["type"].rsplit(":", 1)[-1]) == (503, "outcome-unknown")
-    assert time.monotonic() - begin < 4 * SLOWNESS
+    assert time.monotonic() - begin < 6 * SLOWNESS
     assert "state.redis.replicas" in answer.json["detail"]
     assert int(answer.header("Retry-After")) > 0
     assert [node.get("/").status for node in cluster] == [200, 200]
@@ -225,9 +225,9 @@ def test_another_user_is_taken_over_by_sighup(make_redis, make_cluster):
     redis.cli("ACL", "DELUSER", "gatewayd")  # ends its connections
     for node in cluster:
         takes(node, f"by-{node.name}")
-    users = {line.split(" user=")[1].split()[0]
-             for line in redis.cli("CLIENT", "LIST").decode().splitlines()}
-    assert users == {"other", "default"}
+    until(lambda: {line.split(" user=")[1].split()[0]
+                   for line in redis.cli("CLIENT", "LIST").decode().splitlines()} ==
+          {"other", "default"}, what="only its connections")
 
 
 def test_how_long_requests_wait_is_taken_over_by_sighup(make_redis, make_proxy, make_cluster):

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from harness.certs import Authority
+from harness.history import give_history
 from harness.node import BUILD, Node
 from harness.redis import PASSWORD, acl_line
 from harness.wait import until
@@ -25,7 +26,9 @@ def shared(redis_state):
 
 def start(make_node, redis_state):
     """A node with a history: an empty one waits whether another node has something to bring."""
-    node = make_node(state=shared(redis_state))
+    node = make_node(state=shared(redis_state), start=False)
+    give_history(node)
+    node.start()
     until(lambda: connected(node), timeout=15, what="a node with Redis")
     node.upstream("u", {"address": "127.0.0.1:1"})
     return node

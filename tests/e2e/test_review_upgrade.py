@@ -17,7 +17,7 @@ import pytest
 from harness.client import Cut
 from harness.load import Load
 from harness.node import BUILD, child_of
-from harness.wait import SLOWNESS, scaled, until
+from harness.wait import SLOWNESS, ends, scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -139,11 +139,10 @@ def test_changes_are_made_once_whoever_dies_meanwhile(replaceable):
         time.sleep(random.random() * 0.04 * SLOWNESS)
         if pid is not None and random.random() < 0.6:
             os.kill(pid, signal.SIGSTOP)
-            upgrading.join(0.2)
-            if upgrading.is_alive():
-                os.kill(pid, signal.SIGKILL)
-            else:
+            if ends(upgrading, 0.3 * min(SLOWNESS, 4)):
                 os.kill(pid, signal.SIGCONT)
+            else:
+                os.kill(pid, signal.SIGKILL)
         upgrading.join()
         node.signal(random.choice([signal.SIGHUP, signal.SIGUSR1]))
     for writer in writers:

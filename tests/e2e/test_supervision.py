@@ -138,11 +138,11 @@ def test_while_one_request_ends_others_are_still_served(make_node, make_origin):
 
     def slow(peer, request):
         if request.target == "/slow":
-            ends.wait(30)
+            ends.wait(100)
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         return True
 
-    node = make_node(workers=4)
+    node = make_node(workers=4, timeouts={"drain": "100s"})
     node.upstream("o", make_origin(slow))
     node.route("r", "o")
     with node.connect() as waiting:

@@ -20,7 +20,8 @@ from harness.client import Connection, Cut
 from harness.load import Load
 from harness.node import BUILD, TOKENS, child_of
 from harness.ports import free_port
-from harness.wait import SANITIZED, SLOWNESS, scaled, until
+from harness.offer import Admitted
+from harness.wait import SANITIZED, SLOWNESS, ends, scaled, until
 from harness.websocket import read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize
@@ -71,11 +72,13 @@ class Asking(threading.Thread):
                 kept = None
             time.sleep(0.005)
 
+    def has_asked(self):
+        return self.wrong or (self.reads > 0 and self.writes > 0)
+
     def stop(self):
         self.ends.set()
         self.join()
         assert not self.wrong, self.wrong[:5]
-        assert self.reads > 0 and self.writes > 0
 
 
 def listeners(node, tmp_path, certificate):
@@ -107,13 +110,15 @@ def upgrade_often(node, origin, count, tmp_path, certificate, change=lambda i: N
             answer = node.upgrade()
             assert answer.status == 200, answer
             time.sleep(random.random() * 0.2)
+        until(asking.has_asked, timeout=20, what="the admin API being used")
+        for load in loads:
+            load.reaches(count)
     finally:
         reports = [load.stop() for load in loads]
         asking.ends.set()
     asking.stop()
     for report in reports:
         assert report.failures == [], report
-        assert report.answers > count, report
     until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20,
           what="the end of the processes before")
 
@@ -156,10 +161,10 @@ def test_what_is_under_way_ends_where_it_began(make_node, make_origin):
         if request.header("Upgrade") is not None:
             peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                       "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
-            goes_on.wait(20)
+            goes_on.wait(60)
             return False
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + "x" * 100000)
-        goes_on.wait(20)
+        goes_on.wait(60)
         peer.send("y" * 100000)
         return True
 
@@ -216,8 +221,9 @@ def test_a_socket_that_systemd_gave(make_node, tmp_path):
             assert node.upgrade().status == 200
             time.sleep(0.05)
         for load in loads:
+            load.reaches(1)
             report = load.stop()
-            assert report.failures == [] and report.answers > 0, report
+            assert report.failures == [], report
         # They outlive the last process, too.
         assert node.stop() == 0
         socket.create_connection(node.address).close()
@@ -371,29 +377,38 @@ class Upgrading(threading.Thread):
             os.kill(pid, signal.SIGSTOP)
         return pid
 
+    def is_answered(self):
+        """Before long, if the child had been told that all is its own when it was stopped."""
+        return ends(self, 0.4 * min(SLOWNESS, 4))
+
+
+def go_on(pid):
+    if pid is not None:
+        os.kill(pid, signal.SIGCONT)
+
 
 def test_a_new_process_that_dies_at_any_point(replaceable):
     """Stopped first, so that it is known whether it had been told that all is its own."""
     node = replaceable
     load = Load(node.address, ["/"], connections=4, renew=0.2)
-    failed = 0
-    for i in range(scaled(30, 8)):
+    tries, failed = 0, 0
+    while tries < scaled(20, 8) or failed == 0:
+        tries += 1
+        assert tries < 100, "it was never killed in time"
         upgrading = Upgrading(node)
         pid = upgrading.stop_child(after=random.random() * 0.03 * SLOWNESS)
-        upgrading.join(0.3)
-        if upgrading.is_alive():
+        if upgrading.is_answered():
+            go_on(pid)
+            assert upgrading.answer.status == 200
+        else:
             os.kill(pid, signal.SIGKILL)
             upgrading.join()
             assert upgrading.answer.status == 500
             assert "killed by signal 9" in upgrading.answer.json["detail"]
             failed += 1
-        else:
-            os.kill(pid, signal.SIGCONT)
-            assert upgrading.answer.status == 200
         goes_on(node)
     report = load.stop()
     assert report.failures == [], report
-    assert failed > 0
 
 
 @pytest.mark.long
@@ -402,7 +417,7 @@ def test_a_new_process_that_hangs(replaceable):
     load = Load(node.address, ["/"], connections=4, renew=0.2)
     upgrading = Upgrading(node)
     assert upgrading.stop_child() is not None
-    upgrading.join(60)
+    upgrading.join(60 * SLOWNESS)
     assert upgrading.answer.status == 500
     assert "neither served nor ended" in upgrading.answer.json["detail"]
     put_in_place(node.binary, b"#!/bin/sh\nexec sleep 1000\n")
@@ -501,7 +516,7 @@ def test_told_to_end_while_the_process_before_has_work(make_node, make_origin):
     goes_on = threading.Event()
 
     def slow(peer, request):
-        goes_on.wait(20)
+        goes_on.wait(60)
         peer.respond(200, b"finished")
 
     node = make_node()
@@ -563,7 +578,7 @@ def test_targets_are_as_they_were(make_node, make_origin):
     good = make_origin()
     node = make_node()
     node.upstream("o", good, {"address": f"127.0.0.1:{free_port()}"},
-                  health={"interval": "1h", "timeout": "500ms"}, outlier={"failures": 3})
+                  health={"interval": "1h", "timeout": "60s"}, outlier={"failures": 3})
     node.route("r", "o")
 
     def states():
@@ -583,7 +598,7 @@ def test_a_revoked_key_is_refused_by_both(make_node, make_origin):
     def slow(peer, request):
         if request.target == "/slow":
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
-            goes_on.wait(20)
+            goes_on.wait(60)
         peer.respond(200, b"here")
 
     node = make_node()
@@ -652,8 +667,9 @@ def test_a_cluster_does_not_notice(make_cluster, redis):
         incarnations |= {item["incarnation"] for item in items}
         assert all(p.wait(20 * SLOWNESS) == 0 for p in node.predecessors)
     for load in loads:
+        load.reaches(1)
         report = load.stop()
-        assert report.failures == [] and report.answers > 0, report
+        assert report.failures == [], report
     assert len(incarnations) > 4 if scaled(True, False) else True
     for node in cluster:
         assert node.metrics()["gatewayd_node_name_shared"] == 0
@@ -671,21 +687,21 @@ def test_a_failed_upgrade_in_a_cluster(make_cluster, redis, tmp_path):
     cluster.connected()
     other.route("r", paths=["/"], respond={"body": "here"})
     cluster.agree()
-    failed = 0
-    for i in range(scaled(10, 4)):
+    tries, failed = 0, 0
+    while tries < scaled(8, 4) or failed == 0:
+        tries += 1
+        assert tries < 100, "it was never killed in time"
         upgrading = Upgrading(node)
         pid = upgrading.stop_child(after=random.random() * 0.04 * SLOWNESS)
-        upgrading.join(0.3)
-        if upgrading.is_alive():
-            assert other.put("plans", f"p{i}", {"limits": []}).status == 201
+        if not upgrading.is_answered():
+            assert other.put("plans", f"p{tries}", {"limits": []}).status == 201
             os.kill(pid, signal.SIGKILL)
             failed += 1
         else:
-            os.kill(pid, signal.SIGCONT)
+            go_on(pid)
         upgrading.join()
         goes_on(node)
         cluster.agree()
-    assert failed > 0
     revision = cluster.agree()
     assert node.stop() == 0
     node.start()
@@ -737,7 +753,7 @@ def test_a_shared_limit_is_never_passed_by_an_upgrade(make_cluster, redis):
         assert report.failures == [], report
     count = sum(report.statuses.get(200, 0) for report in reports)
     assert count <= burst + rate * seconds, (count, seconds)
-    assert count >= 0.5 * rate * seconds, (count, seconds)
+    assert Admitted(cluster).used(rate, burst) >= 0.5
 
 
 def test_the_command(replaceable):

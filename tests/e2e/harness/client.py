@@ -4,6 +4,8 @@ import json
 import socket
 import ssl
 
+from .wait import PATIENCE, SLOWNESS
+
 
 class Answer:
     def __init__(self, version, status, reason, headers, body, interim=(), trailers=(), raw=b""):
@@ -49,7 +51,7 @@ class Cut(Exception):
 class Connection:
     """One connection to the gateway. send() bytes, read() answers."""
 
-    def __init__(self, address, timeout=10.0, tls=None, server_name=None, source=None):
+    def __init__(self, address, timeout=10.0 * SLOWNESS, tls=None, server_name=None, source=None):
         if isinstance(address, str):
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.sock.settimeout(timeout)
@@ -86,10 +88,20 @@ class Connection:
         self.buffer += data
 
     def take(self, length):
-        while len(self.buffer) < length:
-            self.fill()
-        piece, self.buffer = self.buffer[:length], self.buffer[length:]
-        return piece
+        if length <= len(self.buffer) + 65536:
+            while len(self.buffer) < length:
+                self.fill()
+            piece, self.buffer = self.buffer[:length], self.buffer[length:]
+            return piece
+        # Megabytes are put together once, not with each piece.
+        pieces, missing = [], length
+        while missing > 0:
+            if not self.buffer:
+                self.fill()
+            pieces.append(self.buffer[:missing])
+            missing -= len(pieces[-1])
+            self.buffer = self.buffer[len(pieces[-1]):]
+        return b"".join(pieces)
 
     def line(self):
         while b"\r\n" not in self.buffer:
@@ -163,7 +175,7 @@ class Connection:
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (data or b""))
         return self.read(method)
 
-    def is_closed(self, timeout=5.0):
+    def is_closed(self, timeout=5.0 * PATIENCE * SLOWNESS):
         """The peer ends the connection, with nothing more said."""
         self.sock.settimeout(timeout)
         try:
@@ -178,7 +190,7 @@ def pairs(headers):
     return headers.items() if isinstance(headers, dict) else headers
 
 
-def exchange(address, data, timeout=10.0, method="GET"):
+def exchange(address, data, timeout=10.0 * SLOWNESS, method="GET"):
     """Sends exact bytes on a fresh connection and reads one answer."""
     with Connection(address, timeout) as connection:
         connection.send(data)

@@ -4,6 +4,7 @@ import concurrent.futures
 import pathlib
 import secrets
 
+from .history import give_history
 from .node import Node
 from .wait import until
 
@@ -17,10 +18,11 @@ def address_of(redis):
 class Cluster:
     """Nodes gw-a, gw-b, … `redis` is "host:port", a RedisServer, a list of either, or a SentinelSet;
     `redis_settings` go into state.redis, `cluster_settings` into cluster, the rest into each node's
-    configuration. Nothing is started."""
+    configuration. Nothing is started. `is_new`: no node has a history yet, and revisions begin at 1;
+    the cluster is there some seconds later than others, whose first node brings a revision."""
 
     def __init__(self, folder, redis, count=2, redis_settings=None, cluster_settings=None,
-                 secret=True, **settings):
+                 secret=True, is_new=False, **settings):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         servers = redis if isinstance(redis, list) else [redis]
@@ -36,6 +38,7 @@ class Cluster:
             self.cluster_settings.setdefault("secret_file", str(path))
         self.settings = settings
         self.nodes = []
+        self.is_new = is_new
         for _ in range(count):
             self.add()
 
@@ -48,6 +51,8 @@ class Cluster:
         if cluster:
             fields["cluster"] = cluster
         node = Node(self.folder / name, name=name, state=state, **fields)
+        if not self.nodes and not self.is_new:
+            give_history(node)
         self.nodes.append(node)
         return node
 

@@ -11,16 +11,23 @@ import sys
 import time
 
 from .child import Child
+from .wait import until
 
 
 class Report:
-    def __init__(self, answers, failures, latencies):
+    def __init__(self, answers, failures, latencies, late=0.0):
         self.answers = answers
+        self.late = late  # how long this helper itself had to wait for a processor: p99
         self.failures = failures  # the first few, in words
         self.latencies = latencies  # {"p50": …, "p99": …, "max": …} in seconds
 
+    def p99(self):
+        """Without what the machine is to blame for: an answer waits for a processor three times, at
+        the origin, at the gateway and here."""
+        return self.latencies["p99"] - 3 * self.late
+
     def __repr__(self):
-        return f"<{self.answers} answers, {self.latencies}, failures {self.failures}>"
+        return f"<{self.answers} answers, {self.latencies}, late {self.late}, failures {self.failures}>"
 
 
 class Load(Child):
@@ -36,9 +43,20 @@ class Load(Child):
             "expect": list(expect), "tls": tls})
         assert self.line() == "started\n"
 
+    def answered(self):
+        """How many answers there have been."""
+        self.process.stdin.write("?")
+        self.process.stdin.flush()
+        return int(self.line())
+
+    def reaches(self, count):
+        """Waits for so many more."""
+        wanted = self.answered() + count
+        until(lambda: self.answered() >= wanted, timeout=30, pause=0.05, what=f"{count} answers")
+
     def stop(self):
         told = json.loads(super().stop())
-        report = Report(told["answers"], told["failures"], told["latencies"])
+        report = Report(told["answers"], told["failures"], told["latencies"], told["late"])
         report.statuses = {int(status): count for status, count in told["statuses"].items()}
         return report
 
@@ -52,6 +70,7 @@ class Client:
         self.answers = 0
         self.failures = []
         self.took = []
+        self.lates = []
         self.statuses = {}
         self.is_over = False
 
@@ -105,22 +124,35 @@ class Client:
             if self.settings["pause"]:
                 await asyncio.sleep(self.settings["pause"])
 
+    async def watch(self):
+        """How late a process like this one is woken."""
+        while not self.is_over:
+            begin = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.lates.append(max(0.0, time.monotonic() - begin - 0.01))
+
     async def run(self):
         loop = asyncio.get_running_loop()
         loop.add_reader(0, self.on_input)
         tasks = [loop.create_task(self.talk()) for _ in range(self.settings["connections"])]
+        tasks.append(loop.create_task(self.watch()))
         print("started", flush=True)
         await asyncio.gather(*tasks)
         self.took.sort()
+        self.lates.sort()
+        late = self.lates[len(self.lates) * 99 // 100] if self.lates else 0.0
         count = len(self.took)
         at = {"p50": count // 2, "p99": count * 99 // 100, "p999": count * 999 // 1000,
               "max": count - 1}
         print(json.dumps({"answers": self.answers, "failures": self.failures,
-                          "statuses": self.statuses, "latencies":
+                          "statuses": self.statuses, "late": late, "latencies":
                           {name: self.took[i] for name, i in at.items()} if count else {}}))
 
     def on_input(self):
-        if not os.read(0, 4096):
+        told = os.read(0, 4096)
+        for _ in told:
+            print(self.answers, flush=True)
+        if not told:
             self.is_over = True
             asyncio.get_running_loop().remove_reader(0)
 

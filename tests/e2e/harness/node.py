@@ -265,10 +265,11 @@ class Node:
     def target_path(self, upstream, address):
         return f"/v1/upstreams/{upstream}/targets/{urllib.parse.quote(address, safe='')}"
 
-    def metrics(self):
+    def metrics(self, connection=None):
         """name{labels} → value"""
         values = {}
-        for line in self.admin("GET", "/metrics", token=None).text.splitlines():
+        call = connection.call if connection is not None else self.admin
+        for line in call("GET", "/metrics", token=None).text.splitlines():
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 values[name] = float(value)

@@ -71,20 +71,22 @@ class Admitted:
 
     def __init__(self, nodes, ahead=None, where=None):
         self.times = []
-        self.denied = 0
+        self.refused = []  # likewise
         for node in nodes:
             shift = (ahead or {}).get(node.name, 0) * 1000
             for line in node.access_path.read_text().splitlines():
                 entry = json.loads(line)
                 if where is not None and not where(entry):
                     continue
-                if entry["status"] == 429:
-                    self.denied += 1
-                    continue
-                assert entry["status"] == 200, line
+                assert entry["status"] in (200, 429), line
                 waited = entry.get("head_ms", 0) + entry.get("limit_ms", 0)
-                self.times.append(milliseconds(entry["time"]) + waited - shift)
+                kept = self.times if entry["status"] == 200 else self.refused
+                kept.append(milliseconds(entry["time"]) + waited - shift)
         self.times.sort()
+
+    @property
+    def denied(self):
+        return len(self.refused)
 
     def level_most(self, rate):
         """Of a level that sinks at the rate (a second) and rises by one with each. At most a burst,
@@ -106,6 +108,13 @@ class Admitted:
         return sum(start <= t < end for t in self.times)
 
     def used(self, rate, burst):
-        """What part of a burst and of the rate from the first to the last."""
-        seconds = (self.times[-1] - self.times[0]) / 1000
-        return len(self.times) / (burst + rate * seconds)
+        """What part of all that one bucket would have let in of the same requests. (While nobody
+        asks, since the machine is busy elsewhere, a full bucket gets no fuller.)"""
+        left, admitted, last = burst, 0, None
+        for time in sorted(self.times + self.refused):
+            if last is not None:
+                left = min(burst, left + (time - last) * rate / 1000)
+            last = time
+            if left >= 1:
+                left, admitted = left - 1, admitted + 1
+        return len(self.times) / admitted

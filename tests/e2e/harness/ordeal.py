@@ -204,7 +204,7 @@ class Ordeal:
         for node in self.nodes:
             one = Admitted([Since(node, self.sizes[node.name])], where=is_limited)
             admitted.times += one.times
-            admitted.denied += one.denied
+            admitted.refused += one.refused
         admitted.times.sort()
         assert admitted.denied > 0 and admitted.times
         # While some nodes are cut off and the others are not, also for the moment in which they

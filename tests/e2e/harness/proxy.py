@@ -89,6 +89,10 @@ class Proxy:
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
+                if listener is not self._listener or self._refusing:  # let in just before the end
+                    near.close()
+                    far.close()
+                    continue
                 self._pairs.append((near, far))
             _Pump(self, near, far, lambda: 0.0).start()
             _Pump(self, far, near, lambda: self.delay).start()
