@@ -70,14 +70,6 @@ static void print_store(struct builder *b)
     builder_add_byte(b, '}');
 }
 
-/* The last revision that this node applies. One that changes keys only is applied without a new
- * configuration being put in force, so control does not hear of it. */
-static uint64_t applied_revision(const struct control_status *status)
-{
-    bool is_controls = status->state == CONTROL_BEHIND || status->state == CONTROL_STARTING;
-    return is_controls || store_get() == NULL ? status->revision : store_revision(store_get());
-}
-
 static void print_vrrp(const struct ha *ha, struct builder *b)
 {
     builder_add(b, TEXT_OF(",\"vrrp\":{"));
@@ -132,7 +124,7 @@ static void print_status(struct call *call)
     if (!text_is_empty(status.reason)) {
         add_text(b, "reason", status.reason);
     }
-    add_number(b, "revision", applied_revision(&status));
+    add_number(b, "revision", status.revision);
     add_time(b, "started_at", status.started_at);
     print_store(b);
     add_number(b, "connections", status.connections);
@@ -228,7 +220,7 @@ static void print_self(struct call *call)
     if (!text_is_empty(status.reason)) {
         add_text(b, "reason", status.reason);
     }
-    add_number(b, "revision", applied_revision(&status));
+    add_number(b, "revision", status.revision);
     if (control_ha(control_of(call)) != NULL) {
         print_vrrp(control_ha(control_of(call)), b);
         print_conflicting(control_ha(control_of(call)), b);
