@@ -109,6 +109,15 @@ static void take_secret(const struct handover_frame *frame)
         tls_ticket_set_secret((const unsigned char *)secret.at);
 }
 
+static void forget_drained(struct control_inherit *in)
+{
+    for (size_t i = 0; i < in->drained_count; i++) {
+        char *name = (char *)(uintptr_t)in->drained[i].at;
+        MEM_FREE(&name);
+    }
+    in->drained_count = 0;
+}
+
 static void take_drained(struct control_inherit *in, const struct handover_frame *frame)
 {
     struct text name = frame->fields[HANDOVER_NAME];
@@ -403,6 +412,9 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_DRAINED:
         take_drained(in, frame);
         return;
+    case HANDOVER_ANEW:
+        forget_drained(in);
+        return;
     case HANDOVER_END:
         in->phase = CONTROL_INHERIT_WATCHING;
         return;
@@ -472,10 +484,7 @@ void control_inherit_fini(struct control *c)
     handover_link_free(&in->link);
     answer_questions(c);
     free_pools(in);
-    for (size_t i = 0; i < in->drained_count; i++) {
-        char *name = (char *)(uintptr_t)in->drained[i].at;
-        MEM_FREE(&name);
-    }
+    forget_drained(in);
     MEM_FREE(&in->drained);
     MEM_FREE(&in->drained_is_address);
 }

@@ -393,6 +393,9 @@ static void on_serving(struct control *c)
     u->phase = CONTROL_UPGRADE_REPLACED;
     loop_timer_stop(&u->poll);
     tell_supervisor(u->pid);
+    /* The operator may have drained something since. */
+    send_kind(c, HANDOVER_ANEW);
+    send_drained(c);
     send_kind(c, HANDOVER_YOURS);
     snprintf(said, sizeof(said), "process %d (gatewayd %s) has taken over in %llu ms", u->pid,
              u->version, (unsigned long long)(clock_read_ms() - u->began_ms));
@@ -519,6 +522,7 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_RELEASED:
     case HANDOVER_YOURS:
     case HANDOVER_ENDED:
+    case HANDOVER_ANEW:
     case HANDOVER_KINDS:
         return;
     }

@@ -19,7 +19,7 @@
  *     writes stop, state.dir is let go of
  *     STATE …, RELEASED                           ─▶   takes state.dir, reads the rest
  *                                                 ◀─   SERVING, LEFT …
- *     YOURS                                       ─▶   accepts
+ *     ANEW, DRAINED …, YOURS                      ─▶   accepts
  *     drains                                      ◀─   REVOKED  (for as long as it drains)
  *     ENDED                                       ─▶
  */
@@ -54,6 +54,7 @@ enum handover_kind {
     HANDOVER_REVOKED = 14, /* SECRET: a key's digest; NUMBER: of the question */
     HANDOVER_ENDED = 15,   /* NUMBER: what began with that key has ended */
     HANDOVER_BYE = 16,     /* the new process was told to end */
+    HANDOVER_ANEW = 17,    /* what is drained follows once more, as it is by now */
     HANDOVER_KINDS
 };
 

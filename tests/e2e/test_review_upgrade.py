@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness.client import Cut
+from harness.client import Connection, Cut
 from harness.load import Load
 from harness.node import BUILD, child_of
 from harness.wait import SLOWNESS, ends, scaled, until
@@ -260,3 +260,37 @@ def test_a_full_disk(replaceable, tmp_path):
     finally:
         node.kill()
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_what_is_drained_meanwhile_is_so_in_the_new_process(make_node, tmp_path):
+    """The operator does not know, and was answered: no word of his is lost because the new process
+    takes its time."""
+    begun, told = tmp_path / "begun", tmp_path / "told"
+    node = make_node(start=False)
+    node.config["listeners"].append({"name": "other", "address": f"127.0.0.2:{node.port}"})
+    node.write_config()
+    node.binary = tmp_path / "gatewayd"
+    node.binary.symlink_to(BUILD / "gatewayd")
+    node.start()
+    node.route("r", respond={"body": "here"})
+    assert node.admin("POST", "/v1/drain", {"address": "other"}).status == 200
+    script = tmp_path / "slow"
+    script.write_text(f"#!/bin/sh\ntouch {begun}\nwhile [ ! -e {told} ]; do sleep 0.02; done\n"
+                      f"exec {BUILD}/gatewayd \"$@\"\n")
+    script.chmod(0o755)
+    node.binary.unlink()
+    node.binary.symlink_to(script)
+    answers = []
+    upgrading = threading.Thread(target=lambda: answers.append(node.upgrade()))
+    upgrading.start()
+    until(begun.exists, what="the new process")
+    assert node.status()["state"] == "ready"
+    assert node.admin("POST", "/v1/drain", {"address": "http"}).status == 200
+    assert node.admin("DELETE", "/v1/drain?address=other").status == 204
+    told.touch()
+    upgrading.join()
+    assert answers[0].status == 200, answers
+    assert node.get("/").header("Connection") == "close"
+    with Connection(("127.0.0.2", node.port), 10 * SLOWNESS) as c:
+        assert c.request("GET", "/").header("Connection") is None
+    assert node.admin("DELETE", "/v1/drain").status == 204
