@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that give somebody power: who else may read or write them."""
+import os
 import subprocess
 
 import pytest
 
-from harness.node import BUILD
+from harness.node import BUILD, ROOT
 from harness.wait import until
 
 
@@ -46,3 +47,27 @@ def test_not_everybody_makes_tokens(make_node, mode, is_good):
     node.signal(1)
     until(lambda: "is open to others" in node.log(), what="a word on it")
     assert node.admin("GET", "/v1/status").status == 200, "the tokens from before are in force"
+
+
+# ---- packages ----------------------------------------------------------------------------------
+
+PURGE = r"""
+set -e
+for folder in /var/lib /var/log /run /etc; do mount -t tmpfs tmpfs $folder; done
+mkdir /var/lib/gatewayd /var/log/gatewayd /run/gatewayd /etc/gatewayd
+mount -t tmpfs tmpfs /var/lib/gatewayd
+touch /var/lib/gatewayd/journal /var/log/gatewayd/access.log
+touch /etc/gatewayd/tokens /etc/gatewayd/admin.token
+grep -v DEBHELPER "$1" | sh -s purge
+find /var/lib /var/log /etc -mindepth 1
+"""
+
+
+def test_a_state_folder_that_is_a_volume_does_not_keep_tokens_from_being_purged():
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:
+        pytest.skip("no mounts of its own for a shell here")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", PURGE, "sh",
+                           ROOT / "packaging/debian/gatewayd.postrm"], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done
+    assert done.stdout.split() == ["/var/lib/gatewayd"], "the mount point, without what was in it"
