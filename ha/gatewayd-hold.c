@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gatewayd-hold - the one part of a node that needs root: it holds back new handshakes for a
+ * gatewayd-hold - the one part of a node that needs a power: it holds back new handshakes for a
  * virtual address for at most 300 ms, and takes an address off its interface when keepalived, which
  * would do that, is no more. It refuses everything else.
  *
  *   gatewayd-hold [-a FILE] [-s SOCKET] [-u USER] [-k PIDFILE]... [-n NFT]
  *
  * It listens on a unix socket (its own, or one given by systemd), hears root and USER only, reads
- * one line per connection (hold_line.h) and answers "ok" or "error WHY". Of root's powers it keeps
- * CAP_NET_ADMIN. Holding is an element with a timeout in a set of nftables that a rule drops SYNs
- * by: it ends by itself whatever becomes of this program. The table is its own, inet gatewayd_hold.
+ * one line per connection (hold_line.h) and answers "ok" or "error WHY". It is started by any user
+ * with CAP_NET_ADMIN (ambient, so that nft has it, too) or by root, of whose powers it keeps that
+ * one. Holding is an element with a timeout in a set of nftables that a rule drops SYNs by: it ends
+ * by itself whatever becomes of this program. The table is its own, inet gatewayd_hold.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -406,7 +407,8 @@ static int open_listener(void)
     return -1;
 }
 
-/* Also of what it starts: root without the rest has no more than the bounding set. */
+/* Another user has what its unit gave it, and what it starts has that, too. Root without the rest
+ * has no more than the bounding set, and so has what it starts. */
 static bool drop_powers(void)
 {
     struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -414,11 +416,15 @@ static bool drop_powers(void)
         { .effective = 1U << CAP_NET_ADMIN, .permitted = 1U << CAP_NET_ADMIN },
     };
 
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return false;
+    if (geteuid() != 0)
+        return true;
     for (int power = 0; power <= CAP_LAST_CAP; power++) {
         if (power != CAP_NET_ADMIN)
             (void)prctl(PR_CAPBSET_DROP, power, 0, 0, 0);
     }
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &head, data) == 0;
+    return syscall(SYS_capset, &head, data) == 0;
 }
 
 static void on_signal(int number)

@@ -19,6 +19,7 @@ from harness.node import BUILD, ROOT
 from harness.wait import Clock, until
 
 NOBODY = 65534
+HELPER = 65532  # what systemd chooses for gatewayd-hold
 UNITS = ROOT / "ha"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it plays root against another user")
@@ -79,9 +80,15 @@ def running(*words):
 
 @pytest.fixture
 def hold(folder, addresses):
-    """With no more powers than its unit leaves it."""
-    powers = field("gatewayd-hold.service", "CapabilityBoundingSet").lower().replace("cap_", "+")
-    with running("unshare", "-n", "setpriv", f"--bounding-set=-all,{','.join(powers.split())}",
+    """As its unit starts it: a user of its own in the gateway's group, with no more powers than that."""
+    assert field("gatewayd-hold.service", "DynamicUser") == "yes"
+    assert field("gatewayd-hold.service", "Group") == "gatewayd"
+    before = field("gatewayd-hold.service", "ExecStartPre").removeprefix("+")
+    subprocess.run([word.replace("/run/gatewayd-ha", str(folder)) for word in before.split()], check=True)
+    powers = field("gatewayd-hold.service", "AmbientCapabilities").lower().replace("cap_", "+")
+    powers = f"-all,{','.join(powers.split())}"
+    with running("unshare", "-n", "setpriv", f"--reuid={HELPER}", f"--regid={NOBODY}", "--clear-groups",
+                 f"--inh-caps={powers}", f"--ambient-caps={powers}", f"--bounding-set={powers}",
                  "--no-new-privs", BUILD / "gatewayd-hold", "-a", addresses, "-s",
                  folder / "hold.sock", "-u", "nobody", "-k", folder / "keepalived.pid") as process:
         until(lambda: (folder / "hold.sock").is_socket() or process.poll() is not None)
@@ -103,7 +110,7 @@ def ask(folder, line):
     return as_nobody("/usr/bin/python3", "-c", ASK, folder / "hold.sock", line + "\n").stdout.decode()
 
 
-# ---- root beside the gateway's user --------------------------------------------------------
+# ---- the helper beside the gateway's user --------------------------------------------------------
 
 def test_hold_listens_with_the_powers_of_its_unit_and_hears_the_gateway(folder, hold):
     until(lambda: ask(folder, "hold va 100") == "ok\n", what="a hold")
@@ -119,15 +126,15 @@ def test_a_signal_ends_it_whenever_it_comes(folder, hold):
     assert hold.wait(5) == 0
 
 
-def test_the_gateways_user_cannot_put_a_link_in_the_place_of_roots_socket(folder, hold, tmp_path):
+def test_the_gateways_user_cannot_put_a_link_in_the_place_of_the_helpers_socket(folder, hold, tmp_path):
     assert as_nobody("ln", "-s", "/etc/passwd", folder / "link").returncode == 0
     assert as_nobody("mv", "-f", folder / "link", folder / "hold.sock").returncode != 0
     assert as_nobody("rm", "-f", folder / "hold.sock").returncode != 0
     assert (folder / "hold.sock").is_socket()
 
 
-def test_roots_socket_takes_the_place_of_what_the_gateways_user_left_there(folder, addresses,
-                                                                          tmp_path, request):
+def test_the_helpers_socket_takes_the_place_of_what_the_gateways_user_left_there(folder, addresses,
+                                                                                tmp_path, request):
     secret = tmp_path / "secret"
     secret.write_text("x")
     secret.chmod(0o640)

@@ -69,5 +69,4 @@ def test_units_are_hardened(unit):
     made.need("systemd-analyze")
     output = made.run("systemd-analyze", "security", "--offline=true", unit).stdout
     level = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", output)[1])
-    # Root and the network of the host are what gatewayd-hold is there for.
-    assert level <= (3.0 if unit.name == "gatewayd-hold.service" else 2.0), output
+    assert level <= 2.0, output
