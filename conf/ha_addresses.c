@@ -7,6 +7,8 @@
 #include "conf/read_file.h"
 
 #define NAME_MOST 63
+#define LINE_MOST 255
+#define FILE_MOST 65536
 
 struct reading {
     struct ha_addresses *into;
@@ -143,6 +145,22 @@ static void parse_line(struct reading *r, struct text line)
         add(r, &a);
 }
 
+/* The programs beside keepalived have room for no more. */
+static void check_bytes(struct reading *r, struct text text)
+{
+    struct text line;
+
+    if (text.length > FILE_MOST)
+        problems_add(r->ps, r->place, "The file of addresses must be at most 64 KiB.");
+    for (r->place.line = 1; text_cut(&text, '\n', &line); r->place.line++) {
+        if (line.length > LINE_MOST || text_find_byte(line, '\0') < line.length)
+            problems_add(r->ps, r->place,
+                         "A line of addresses must be at most %d bytes, with no NUL among them.",
+                         LINE_MOST);
+    }
+    r->place.line = 0;
+}
+
 bool ha_addresses_parse(struct text text, const char *file, struct problems *ps,
                         struct ha_addresses *out)
 {
@@ -158,6 +176,7 @@ bool ha_addresses_parse(struct text text, const char *file, struct problems *ps,
     all.items = arena_zalloc(&all.arena, HA_ADDRESSES_MOST * sizeof(*all.items));
     if (text.at == NULL)
         text.at = "";
+    check_bytes(&r, text);
     while (text_cut_line(&text, &r.place.line, &line))
         parse_line(&r, line);
     if (all.count == 0 && ps->count + ps->dropped == before)

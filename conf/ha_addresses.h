@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ha_addresses.h - the file of the virtual addresses of a node (ha.addresses of the node file):
- * lines of NAME ADDRESS/LENGTH INTERFACE home|guest, comments from # on. keepalived's configuration
- * and the programs beside it are made from the same file.
+ * lines of NAME ADDRESS/LENGTH INTERFACE home|guest, comments from # on. The programs beside
+ * keepalived read the same file (ha/site_file.h): what is taken here they take, too.
  *
  * Lifetime: as its owner says; in its own arena, never modified after reading.
  */

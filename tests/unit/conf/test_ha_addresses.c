@@ -5,15 +5,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "conf/base/builder.h"
 #include "conf/ha_addresses.h"
 
-static void refuse(const char *text, unsigned line, const char *path, const char *sentence)
+static void refuse_text(struct text text, unsigned line, const char *path, const char *sentence)
 {
     struct ha_addresses all = { .count = 77 };
     struct problems ps;
 
     problems_init(&ps);
-    assert_false(ha_addresses_parse(text_of(text), "ha.addresses", &ps, &all));
+    assert_false(ha_addresses_parse(text, "ha.addresses", &ps, &all));
     assert_int_equal(all.count, 77);
     assert_int_equal(ps.count, 1);
     assert_string_equal(ps.items[0].file, "ha.addresses");
@@ -21,6 +22,11 @@ static void refuse(const char *text, unsigned line, const char *path, const char
     assert_string_equal(ps.items[0].path, path);
     assert_string_equal(ps.items[0].sentence, sentence);
     problems_fini(&ps);
+}
+
+static void refuse(const char *text, unsigned line, const char *path, const char *sentence)
+{
+    refuse_text(text_of(text), line, path, sentence);
 }
 
 static void lines_are_addresses(void **state)
@@ -80,11 +86,34 @@ static void what_is_wrong_is_said_with_what_would_do(void **state)
            "The address 10.0.0.1/16 is that of line 1 too; each address must have its own.");
 }
 
+/* What the programs beside keepalived could not read is said before they do. */
+static void lines_and_file_have_a_length(void **state)
+{
+    const char *sentence = "A line of addresses must be at most 255 bytes, with no NUL among them.";
+    struct builder b;
+
+    builder_init(&b, SIZE_MAX);
+    builder_add(&b, TEXT_OF("va 10.0.0.1/24 eth0 home\n#"));
+    for (int i = 0; i < 255; i++)
+        builder_add_byte(&b, '-');
+    refuse_text(builder_text(&b), 2, "", sentence);
+    builder_clear(&b);
+    builder_add(&b, text_from("va 10.0.0.1/24 eth0 home #\0\n", 28));
+    refuse_text(builder_text(&b), 1, "", sentence);
+    builder_clear(&b);
+    builder_add(&b, TEXT_OF("va 10.0.0.1/24 eth0 home\n"));
+    for (int i = 0; i < 65536; i++)
+        builder_add_byte(&b, '\n');
+    refuse_text(builder_text(&b), 0, "", "The file of addresses must be at most 64 KiB.");
+    builder_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_addresses),
         cmocka_unit_test(what_is_wrong_is_said_with_what_would_do),
+        cmocka_unit_test(lines_and_file_have_a_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
