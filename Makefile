@@ -102,6 +102,7 @@ UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(UNIT_SOURCES))
 UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_TESTS))
 
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_SUPPORT := $(filter-out $(FUZZ_SOURCES) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(FUZZ_SOURCES))
 
@@ -238,15 +239,18 @@ unit: unit-build ## build and run the unit tests; TESTS=conf/test_text runs one
 
 ## ---- fuzzing -----------------------------------------------------------------------------------
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOM_LIBS)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)
-	$(Q)$(LINK) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(ROOM_GROUP) $(LIBS)
+# What fuzzers share (tests/fuzz/*.c without fuzz_) is linked to every one.
+FUZZ_PARTS := $(call objects,$(FUZZ_SUPPORT)) $(BUILD)/libha.a $(ROOM_LIBS)
 
-$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOM_LIBS)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_PARTS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(ROOM_GROUP) $(LIBS)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libha.a $(ROOM_GROUP) $(LIBS)
+
+$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(BUILD)/libha.a $(ROOM_GROUP) $(LIBS)
 
 .PHONY: fuzz fuzz-build fuzz-replay fuzz-replay-build
 fuzz-build: $(FUZZ_PROGRAMS)

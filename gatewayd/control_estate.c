@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * control_estate.c - what the process after us gets beside sockets and files: the buckets of
- * limits, and what is known of targets. Each is a piece of memory whose descriptor is sent; pairs
- * of texts in it, each behind its length.
+ * limits, and what is known of targets. Each is a piece of memory whose descriptor is sent, with
+ * pairs of texts in it (handover_pair.h).
  *
  * When the process before us ends it says what it did not spend of the tokens that it had kept.
  */
@@ -13,6 +13,7 @@
 
 #include "conf/base/mem.h"
 #include "gatewayd/control_private.h"
+#include "gatewayd/handover_pair.h"
 
 #define SLICE_NS      2000000
 #define AT_ONCE       64
@@ -22,39 +23,10 @@
 #define SCOPE_UNSPENT TEXT_OF("unspent")
 #define SCOPE_HEALTH  TEXT_OF("health")
 
-/* ---- pairs ---------------------------------------------------------------------------------- */
-
+/* As limiter_pass calls it. */
 static void add_pair(void *arg, struct text key, struct text value)
 {
-    struct builder *b = arg;
-
-    builder_addf(b, "%zu %zu ", key.length, value.length);
-    builder_add(b, key);
-    builder_add(b, value);
-}
-
-static bool cut_length(struct text *rest, uint64_t *length_out)
-{
-    struct text digits = text_first(*rest, text_find_byte(*rest, ' '));
-
-    if (digits.length == rest->length || !text_parse_u64(digits, length_out))
-        return false;
-    *rest = text_skip(*rest, digits.length + 1);
-    return true;
-}
-
-static bool cut_pair(struct text *rest, struct text *key_out, struct text *value_out)
-{
-    uint64_t key = 0;
-    uint64_t value = 0;
-
-    if (!cut_length(rest, &key) || !cut_length(rest, &value) || key > rest->length ||
-        value > rest->length - key)
-        return false;
-    *key_out = text_first(*rest, key);
-    *value_out = text_first(text_skip(*rest, key), value);
-    *rest = text_skip(*rest, key + value);
-    return true;
+    handover_pair_print(key, value, arg);
 }
 
 /* ---- memory that is sent -------------------------------------------------------------------- */
@@ -91,7 +63,7 @@ static void read_memory(struct control *c, int fd,
     char *bytes = mem_new((size_t)st.st_size);
     ssize_t n = pread(fd, bytes, (size_t)st.st_size, 0);
     struct text rest = text_from(bytes, n < 0 ? 0 : (size_t)n);
-    while (cut_pair(&rest, &key, &value))
+    while (handover_pair_cut(&rest, &key, &value))
         take(c, key, value);
     MEM_FREE(&bytes);
 }
@@ -112,7 +84,7 @@ static void send_health(struct control *c)
         int length =
             snprintf(value, sizeof(value), "%d %lld %lld %lld %s", (int)m.state, (long long)m.since,
                      (long long)m.serving_since, (long long)m.ejected_until, m.because);
-        add_pair(&b, text_of(t->identity), text_from(value, (size_t)length));
+        handover_pair_print(text_of(t->identity), text_from(value, (size_t)length), &b);
     }
     send_memory(c->upgrade.link, SCOPE_HEALTH, builder_text(&b));
     builder_fini(&b);
@@ -170,7 +142,7 @@ void control_estate_take_back(struct control *c)
     if (!e->is_passing)
         return;
     limiter_thaw(c->limiter);
-    while (cut_pair(&rest, &key, &value)) {
+    while (handover_pair_cut(&rest, &key, &value)) {
         if (!limiter_take_back(c->limiter, key, value))
             log_debug(&c->log, "the bucket %.*s is gone", TEXT_ARGS(key));
     }
@@ -198,10 +170,10 @@ void control_estate_end(struct control *c)
     if (!control_is_replaced(c))
         return;
     builder_init(&b, ESTATE_MOST);
-    while (cut_pair(&rest, &key, &value)) {
+    while (handover_pair_cut(&rest, &key, &value)) {
         struct limiter_rest left;
         if (limiter_rest_of(c->limiter, key, value, &left))
-            add_pair(&b, key, print_rest(left, printed));
+            handover_pair_print(key, print_rest(left, printed), &b);
     }
     send_memory(c->upgrade.link, SCOPE_UNSPENT, builder_text(&b));
     builder_fini(&b);

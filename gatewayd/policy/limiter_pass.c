@@ -16,8 +16,9 @@
 
 #include "gatewayd/policy/limiter_private.h"
 
-#define VALUE_SIZE 96
-#define KEPT_MOST  1024 /* of a quota; of anything no more than half */
+#define VALUE_SIZE  96
+#define KEPT_MOST   1024            /* of a quota; of anything no more than half */
+#define UNTOLD_MOST (INT64_MAX / 4) /* no quota is larger */
 
 void limiter_freeze(struct limiter *l)
 {
@@ -130,7 +131,7 @@ static bool parse_value(struct text value, struct passed *out)
             return false;
     }
     *out = (struct passed){ numbers[0], numbers[1], numbers[2], numbers[3] };
-    return true;
+    return out->given <= out->burst && out->untold <= UNTOLD_MOST;
 }
 
 /* A limit of another name or kind, or none any more: what is told of it is of no use. */
@@ -209,10 +210,13 @@ void limiter_give(struct limiter *l, struct text identity, struct limiter_rest r
     struct part part;
     if (tally == NULL)
         return;
-    if (!find_part(l, tally, &part))
-        rest.unspent = 0;
-    else
+    int64_t most = find_part(l, tally, &part) ? limits_local_spec_get(part.spec)->spec.burst : 0;
+    if (rest.unspent > most)
+        rest.unspent = most;
+    if (rest.unspent > 0)
         limits_local_give(part.word, part.spec, rest.unspent);
+    if (rest.untold > UNTOLD_MOST)
+        rest.untold = UNTOLD_MOST;
     if (atomic_load(&tally->lease) == NULL)
         return;
     struct limiter_lease *ll = limiter_lease_get(l, l->families[tally->family], tally);

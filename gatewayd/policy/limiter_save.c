@@ -12,6 +12,7 @@
 #include "gatewayd/policy/limiter_private.h"
 
 #define VALUE_SIZE 128
+#define START_MOST INT64_C(32503680000000) /* the year 3000, in ms: no window of ours */
 
 #define NOTHING TEXT_OF("-")
 
@@ -115,7 +116,7 @@ static bool parse_value(struct text value, size_t count, struct saved *out)
             return false;
         *numbers[i] = (int64_t)(number & INT64_MAX);
     }
-    return value.at == NULL;
+    return value.at == NULL && out->start <= START_MOST;
 }
 
 bool limiter_split_identity(struct text identity, struct text *family_out, struct text *subject_out)

@@ -6,17 +6,11 @@
  * A checksum keeps nearly every change out, so the first byte can ask for the checksums to be made
  * right before the file is opened.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "cluster/frame.h"
 #include "cluster/item.h"
 #include "cluster/journal.h"
 #include "conf/base/digest.h"
 #include "conf/base/mem.h"
+#include "tests/fuzz/state_folder.h"
 
 #define HEAD_SIZE 96
 #define MENDS     1
@@ -24,58 +18,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static struct state_dir *dir;
-
-static void remove_dir(void)
-{
-    unlinkat(dir->fd, "journal", 0);
-    rmdir(dir->path);
-    state_dir_close(&dir);
-}
-
-static void make_dir(void)
-{
-    /* In memory where that is possible: thousands of fsyncs. */
-    char path[64];
-    snprintf(path, sizeof(path), "%s/gatewayd-fuzz-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    struct problems ps;
-    problems_init(&ps);
-    MUST(mkdtemp(path) != NULL);
-    dir = state_dir_open(text_of(path), &ps);
-    MUST(dir != NULL);
-    problems_fini(&ps);
-    atexit(remove_dir);
-}
-
-static void put_u32(char *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (char)(value >> 8 * i);
-}
-
-static uint32_t get_u32(const char *at)
-{
-    uint32_t value = 0;
-    for (int i = 0; i < 4; i++)
-        value |= (uint32_t)(unsigned char)at[i] << 8 * i;
-    return value;
-}
-
 static void mend(char *file, size_t size)
 {
     if (size < HEAD_SIZE)
         return;
     uint32_t crc = digest_crc32c(0, text_from(file, 12));
-    put_u32(file + 12, digest_crc32c(crc, text_from(file + 16, HEAD_SIZE - 16)));
-    for (size_t at = HEAD_SIZE; size - at >= FRAME_HEAD_SIZE;) {
-        size_t length = get_u32(file + at + 8);
-        if (length > size - at - FRAME_HEAD_SIZE)
-            return;
-        put_u32(file + at + 4,
-                digest_crc32c(0, text_from(file + at + 8, FRAME_HEAD_SIZE - 8 + length)));
-        at += FRAME_HEAD_SIZE + length;
-    }
+    crc = digest_crc32c(crc, text_from(file + 16, HEAD_SIZE - 16));
+    for (int i = 0; i < 4; i++)
+        file[12 + i] = (char)(crc >> 8 * i);
+    state_folder_mend(file + HEAD_SIZE, size - HEAD_SIZE);
 }
 
 static void read_items(struct text bytes)
@@ -109,7 +60,7 @@ static void read_all(struct journal *j)
 
 static struct journal *open_journal(struct problems *ps)
 {
-    struct journal *j = journal_open(dir, ps);
+    struct journal *j = journal_open(state_folder_get(), ps);
     enum journal_step step = j == NULL ? JOURNAL_DAMAGED : JOURNAL_MORE;
     while (step == JOURNAL_MORE)
         step = journal_scan(j, 1000, ps);
@@ -117,14 +68,6 @@ static struct journal *open_journal(struct problems *ps)
     if (step == JOURNAL_DAMAGED)
         journal_close(&j);
     return j;
-}
-
-static void write_file(const char *file, size_t size)
-{
-    int fd = openat(dir->fd, "journal", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    MUST(fd >= 0);
-    MUST(write(fd, file, size) == (ssize_t)size);
-    close(fd);
 }
 
 static void try_journal(void)
@@ -148,8 +91,6 @@ static void try_journal(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    if (dir == NULL)
-        make_dir();
     if (size == 0)
         return 0;
     if ((bytes[0] & ITEMS) != 0) {
@@ -159,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     char *file = mem_copy_text((const char *)bytes + 1, size - 1);
     if ((bytes[0] & MENDS) != 0)
         mend(file, size - 1);
-    write_file(file, size - 1);
+    state_folder_write("journal", text_from(file, size - 1));
     MEM_FREE(&file);
     try_journal();
     return 0;

@@ -134,15 +134,21 @@ static void give_back_all(void)
     }
 }
 
-static void together_they_admit_what_one_would(void **state)
+/* 40 were asked for here before everything went there. */
+static void hand_over(const struct limit *before, const struct limit *after)
 {
-    struct limit limit = rate_limit(10, 100);
-    start(&old, &limit);
-    start(&new, &limit);
+    start(&old, before);
+    start(&new, after);
     assert_int_equal(ask(&old, 40), 40);
     pass_all();
     receive_all();
     assert_int_equal(pair_count, 1);
+}
+
+static void together_they_admit_what_one_would(void **state)
+{
+    struct limit limit = rate_limit(10, 100);
+    hand_over(&limit, &limit);
     assert_int_equal(ask(&new, 100), 30);
     assert_int_equal(ask(&old, 10), 10);
     /* What comes in is the new one's alone. */
@@ -155,11 +161,7 @@ static void together_they_admit_what_one_would(void **state)
 static void what_was_not_spent_comes_back(void **state)
 {
     struct limit limit = rate_limit(10, 100);
-    start(&old, &limit);
-    start(&new, &limit);
-    assert_int_equal(ask(&old, 40), 40);
-    pass_all();
-    receive_all();
+    hand_over(&limit, &limit);
     assert_int_equal(ask(&old, 10), 10);
     give_back_all();
     assert_int_equal(ask(&new, 100), 50);
@@ -173,11 +175,7 @@ static void a_quota_is_counted_on(void **state)
                            .period = LIMIT_DAY,
                            .cost = 1,
                            .by_what = LIMIT_BY_IP };
-    start(&old, &limit);
-    start(&new, &limit);
-    assert_int_equal(ask(&old, 40), 40);
-    pass_all();
-    receive_all();
+    hand_over(&limit, &limit);
     assert_int_equal(ask(&new, 100), 30);
     assert_int_equal(ask(&old, 10), 10);
     give_back_all();
@@ -201,11 +199,7 @@ static void other_numbers_keep_what_is_missing(void **state)
 {
     struct limit before = rate_limit(10, 100);
     struct limit after = rate_limit(10, 50);
-    start(&old, &before);
-    start(&new, &after);
-    assert_int_equal(ask(&old, 40), 40);
-    pass_all();
-    receive_all();
+    hand_over(&before, &after);
     assert_int_equal(ask(&new, 100), 0);
     now.monotonic += SECOND;
     assert_int_equal(ask(&new, 100), 10);
@@ -217,13 +211,16 @@ static void what_is_nonsense_is_refused(void **state)
     start(&new, &limit);
     static const char *const identities[] = { "", "rb", "rb/r/l", "rb/other/l/i192.0.2.1",
                                               "x/y/z/w" };
-    static const char *const values[] = { "", "1 2", "-1 2 3", "a b c",
-                                          "9999999999999999999999 1 1" };
+    static const char *const values[] = {
+        "", "1 2", "-1 2 3", "a b c", "9999999999999999999999 1 1", "0 9223372036854775807 1"
+    };
     for (size_t i = 0; i < ARRAY_LENGTH(identities); i++)
         assert_false(limiter_receive(new.l, text_of(identities[i]), TEXT_OF("100 50 50")));
     for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
         assert_false(limiter_receive(new.l, TEXT_OF("rb/r/l/i192.0.2.1"), text_of(values[i])));
     limiter_give(new.l, TEXT_OF("rb/r/l/i192.0.2.1"), (struct limiter_rest){ 5, 0 });
+    limiter_give(new.l, TEXT_OF("rb/r/l/i192.0.2.1"),
+                 (struct limiter_rest){ INT64_MAX, INT64_MAX });
     assert_int_equal(ask(&new, 200), 100);
 }
 
