@@ -2,7 +2,6 @@
 /* watch_rule.c - see watch_rule.h. */
 #include "ha/watch_rule.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "ha/digits.h"
@@ -61,10 +60,10 @@ bool watch_rule_is_starved(const struct watch_pace *before, const struct watch_p
 bool watch_rule_parse_pace(const char *stat, const char *schedstat, struct watch_pace *pace_out)
 {
     const char *name_end = strrchr(stat, ')');
-    char *end = NULL;
-    uint64_t run_ns = strtoull(schedstat, &end, 10);
+    uint64_t run_ns;
 
-    if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0' || end == schedstat)
+    if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0' ||
+        !digits_parse_u64(schedstat, strcspn(schedstat, " "), &run_ns))
         return false;
     *pace_out = (struct watch_pace){ .run_ns = run_ns, .state = name_end[2] };
     return true;

@@ -4,9 +4,10 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "conf/base/text.h"
 
 #define TEXT_MOST 512
 
@@ -41,12 +42,9 @@ static bool read_state(pid_t tid, char *state_out)
 static bool read_run(pid_t tid, uint64_t *ns_out)
 {
     char text[TEXT_MOST];
-    char *end = text;
 
-    if (!read_proc(tid, "schedstat", text))
-        return false;
-    *ns_out = strtoull(text, &end, 10);
-    return end > text;
+    return read_proc(tid, "schedstat", text) &&
+           text_parse_u64(text_from(text, strcspn(text, " ")), ns_out);
 }
 
 struct thread_pace thread_pace_get(pid_t tid)
