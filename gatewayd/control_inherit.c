@@ -229,16 +229,20 @@ static void become_ours(struct control *c)
     struct control_inherit *in = inherit_of(c);
 
     in->phase = CONTROL_INHERIT_OURS;
+    send_text(c, HANDOVER_MINE, TEXT_EMPTY);
     loop_timer_stop(&in->poll);
     free_pools(in);
     notify_mute(false);
     keep_addresses_drained(c);
+    for (size_t i = 0; i < c->heritage_count; i++)
+        listen_table_listen(c->heritages[i].table);
     control_begin_serving(c);
     for (size_t i = 0; control_services[i] != NULL; i++) {
         if (control_services[i]->resume != NULL)
             control_services[i]->resume(c);
     }
     drain_as_before(c);
+    send_text(c, HANDOVER_ACCEPTING, TEXT_EMPTY);
 }
 
 static bool is_settled(const struct control *c)
@@ -262,13 +266,12 @@ static void on_poll(void *arg)
         return;
     }
     in->phase = CONTROL_INHERIT_SERVING;
-    /* Before the other process tells anybody that it was replaced. */
-    for (size_t i = 0; i < c->heritage_count; i++)
-        listen_table_listen(c->heritages[i].table);
-    if (in->link == NULL)
+    if (in->link == NULL) {
         become_ours(c);
-    else
-        send_text(c, HANDOVER_SERVING, TEXT_EMPTY);
+        return;
+    }
+    log_debug(&c->log, "all is in force: waiting for the word of the process before this one");
+    send_text(c, HANDOVER_SERVING, TEXT_EMPTY);
 }
 
 bool control_inherit_on_first(struct control *c)
@@ -438,6 +441,8 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_SERVING:
     case HANDOVER_REVOKED:
     case HANDOVER_BYE:
+    case HANDOVER_MINE:
+    case HANDOVER_ACCEPTING:
     case HANDOVER_KINDS:
         return;
     }

@@ -65,13 +65,14 @@ struct control_heritage {
 };
 #define CONTROL_HERITAGES_MOST 8
 
-/* idle ─▶ checking ─▶ releasing ─▶ taking ─▶ replaced
- *            └───────────┴──────────┴─▶ failing ─▶ idle */
+/* idle ─▶ checking ─▶ releasing ─▶ taking ─▶ giving ─▶ replaced
+ *            └───────────┴──────────┴─────────┴─▶ failing ─▶ idle */
 enum control_upgrade_phase {
     CONTROL_UPGRADE_IDLE,
     CONTROL_UPGRADE_CHECKING,  /* the new process reads what there is */
     CONTROL_UPGRADE_RELEASING, /* it can; services let go */
     CONTROL_UPGRADE_TAKING,    /* they have */
+    CONTROL_UPGRADE_GIVING,    /* it was told that all is its own, and may not have read it */
     CONTROL_UPGRADE_FAILING,   /* it has to be gone before we go on */
     CONTROL_UPGRADE_REPLACED,
 };

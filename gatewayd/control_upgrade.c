@@ -30,6 +30,8 @@
 #define SILENCE_MS 10000
 /* All of it, signs of life or not. */
 #define TOO_LONG_MS 110000
+/* From "mine" until it accepts; who waits for that is not kept waiting for longer. */
+#define ACCEPTING_MS 1000
 /* For a process that said why it ends, or closed its end, to be gone by itself. */
 #define GOING_MS 1000
 
@@ -313,7 +315,10 @@ static void begin_failing(struct control *c, uint64_t patience_ms)
 
     u->phase = CONTROL_UPGRADE_FAILING;
     u->kill_ms = loop_now_ms(c->loop) + patience_ms;
-    u->is_killed = false;
+    u->is_killed = patience_ms == 0 && u->pid != 0;
+    /* Before its link ends: it might take that for our end, and all for its own. */
+    if (u->is_killed)
+        kill(u->pid, SIGKILL);
     handover_link_free(&u->link);
     loop_timer_start(&u->poll, 0);
 }
@@ -359,10 +364,8 @@ static void retire_within(struct control *c, int64_t window_ms)
 }
 
 /* Only ends what is left. */
-static void retire(struct control *c)
+static void retire(struct control *c, int64_t window)
 {
-    int64_t window = c->node->timeouts.drain;
-
     c->is_quitting = true;
     c->is_draining = true;
     c->exit_status = 0;
@@ -385,23 +388,45 @@ static void tell_supervisor(int pid)
     notify_mute(true);
 }
 
+static void print_taken_over(const struct control_upgrade *u, char *said, size_t size)
+{
+    snprintf(said, size, "process %d (gatewayd %s) has taken over in %llu ms", u->pid, u->version,
+             (unsigned long long)(clock_read_ms() - u->began_ms));
+}
+
+/* If it is gone before it has read that, we go on as if nothing had been. */
 static void on_serving(struct control *c)
+{
+    c->upgrade.phase = CONTROL_UPGRADE_GIVING;
+    log_debug(&c->log, "process %d could serve: it is told that all is its own", c->upgrade.pid);
+    /* The operator may have drained something since. */
+    send_kind(c, HANDOVER_ANEW);
+    send_drained(c);
+    send_kind(c, HANDOVER_YOURS);
+}
+
+static void on_mine(struct control *c)
 {
     struct control_upgrade *u = upgrade_of(c);
     char said[256];
 
     u->phase = CONTROL_UPGRADE_REPLACED;
-    loop_timer_stop(&u->poll);
+    u->is_told = u->must_quit;
     tell_supervisor(u->pid);
-    /* The operator may have drained something since. */
-    send_kind(c, HANDOVER_ANEW);
-    send_drained(c);
-    send_kind(c, HANDOVER_YOURS);
-    snprintf(said, sizeof(said), "process %d (gatewayd %s) has taken over in %llu ms", u->pid,
-             u->version, (unsigned long long)(clock_read_ms() - u->began_ms));
+    print_taken_over(u, said, sizeof(said));
     log_info(&c->log, "%s; at most %lld ms for what is in flight here, then the end", said,
              (long long)c->node->timeouts.drain);
-    retire(c);
+    retire(c, c->node->timeouts.drain);
+}
+
+/* Who asked for it may come to listeners that are new. */
+static void on_accepting(struct control *c)
+{
+    struct control_upgrade *u = upgrade_of(c);
+    char said[256];
+
+    loop_timer_stop(&u->poll);
+    print_taken_over(u, said, sizeof(said));
     answer(c, true, text_of(said));
 }
 
@@ -411,6 +436,8 @@ static void on_successor_lost(struct control *c)
     struct control_upgrade *u = upgrade_of(c);
 
     handover_link_free(&u->link);
+    loop_timer_stop(&u->poll);
+    answer(c, false, TEXT_OF("the new process took over, and ended"));
     if (u->is_bye) {
         log_info(&c->log, "the process that took over has ended: so does this one");
     } else {
@@ -421,6 +448,14 @@ static void on_successor_lost(struct control *c)
         u->holding = c->worker_count;
         retire_within(c, 0);
     }
+}
+
+/* It has read that all is its own, and may have done anything since. */
+static void on_given_up(struct control *c)
+{
+    c->upgrade.phase = CONTROL_UPGRADE_REPLACED;
+    retire(c, 0);
+    on_successor_lost(c);
 }
 
 bool control_upgrade_is_quiet(const struct control *c)
@@ -513,6 +548,14 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_BYE:
         u->is_bye = true;
         return;
+    case HANDOVER_MINE:
+        if (u->phase == CONTROL_UPGRADE_GIVING)
+            on_mine(c);
+        return;
+    case HANDOVER_ACCEPTING:
+        if (control_is_replaced(c))
+            on_accepting(c);
+        return;
     case HANDOVER_LISTENERS:
     case HANDOVER_SECRET:
     case HANDOVER_DRAINED:
@@ -534,6 +577,9 @@ static void on_gone(void *arg)
 
     if (control_is_replaced(c))
         on_successor_lost(c);
+    else if (c->upgrade.phase == CONTROL_UPGRADE_GIVING &&
+             !handover_link_is_unread(c->upgrade.link))
+        on_given_up(c);
     else
         begin_failing(c, GOING_MS);
 }
@@ -605,6 +651,18 @@ static void release(struct control *c)
     send_kind(c, HANDOVER_RELEASED);
 }
 
+/* It was told that all is its own, and says nothing: how it ends tells whether it has read that. */
+static void look_after_giving(struct control *c, uint64_t now)
+{
+    struct control_upgrade *u = upgrade_of(c);
+
+    if (now - u->word_ms <= SILENCE_MS)
+        return;
+    u->word_ms = now;
+    log_error(&c->log, "process %d could serve, and says nothing: it is killed", u->pid);
+    kill(u->pid, SIGKILL);
+}
+
 static void on_poll(void *arg)
 {
     struct control *c = arg;
@@ -612,7 +670,14 @@ static void on_poll(void *arg)
     uint64_t now = loop_now_ms(c->loop);
 
     loop_timer_start(&u->poll, POLL_MS);
-    if (u->phase == CONTROL_UPGRADE_FAILING)
+    if (control_is_replaced(c)) {
+        if (now - u->word_ms > ACCEPTING_MS)
+            on_accepting(c);
+        return;
+    }
+    if (u->phase == CONTROL_UPGRADE_GIVING)
+        look_after_giving(c, now);
+    else if (u->phase == CONTROL_UPGRADE_FAILING)
         look_after_failing(c);
     else if (u->must_quit)
         fail(c, "this process was told to end");
@@ -703,7 +768,8 @@ void control_upgrade_kill(struct control *c)
 {
     if (c->upgrade.child != NULL)
         handover_child_kill(c->upgrade.child);
-    else if (is_under_way(&c->upgrade) && c->upgrade.pid != 0)
+    else if (is_under_way(&c->upgrade) && c->upgrade.phase != CONTROL_UPGRADE_GIVING &&
+             c->upgrade.pid != 0)
         kill(c->upgrade.pid, SIGKILL);
 }
 

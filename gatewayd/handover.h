@@ -19,8 +19,11 @@
  *     writes stop, state.dir is let go of
  *     STATE …, RELEASED                           ─▶   takes state.dir, reads the rest
  *                                                 ◀─   SERVING, LEFT …
- *     ANEW, DRAINED …, YOURS                      ─▶   accepts
- *     drains                                      ◀─   REVOKED  (for as long as it drains)
+ *     ANEW, DRAINED …, YOURS                      ─▶
+ *     drains                                      ◀─   MINE
+ *                                                      listens on what is new, accepts
+ *                                                 ◀─   ACCEPTING
+ *                                                 ◀─   REVOKED  (for as long as it drains)
  *     ENDED                                       ─▶
  */
 #ifndef GATEWAYD_HANDOVER_H
@@ -51,10 +54,12 @@ enum handover_kind {
     HANDOVER_LEFT = 11, /* SCOPE, ADDRESS: these listeners it has no use for */
     HANDOVER_SERVING = 12,
     HANDOVER_YOURS = 13,
-    HANDOVER_REVOKED = 14, /* SECRET: a key's digest; NUMBER: of the question */
-    HANDOVER_ENDED = 15,   /* NUMBER: what began with that key has ended */
-    HANDOVER_BYE = 16,     /* the new process was told to end */
-    HANDOVER_ANEW = 17,    /* what is drained follows once more, as it is by now */
+    HANDOVER_REVOKED = 14,   /* SECRET: a key's digest; NUMBER: of the question */
+    HANDOVER_ENDED = 15,     /* NUMBER: what began with that key has ended */
+    HANDOVER_BYE = 16,       /* the new process was told to end */
+    HANDOVER_ANEW = 17,      /* what is drained follows once more, as it is by now */
+    HANDOVER_MINE = 18,      /* it has read YOURS: from here on there is no way back */
+    HANDOVER_ACCEPTING = 19, /* whoever comes to any of its listeners is let in */
     HANDOVER_KINDS
 };
 

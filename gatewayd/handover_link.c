@@ -25,6 +25,7 @@ struct handover_link {
     handover_gone_fn *on_gone;
     void *arg;
     bool is_gone;
+    bool is_unread;    /* something that was sent */
     bool is_receiving; /* a frame of it is being told */
 };
 
@@ -69,11 +70,13 @@ static void on_writable(void *arg)
 
     while (!list_is_empty(&link->parcels)) {
         struct parcel *p = LIST_ITEM(link->parcels.next, struct parcel, node);
-        if (send_parcel(link->watch.fd, p) < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+        bool is_sent = send_parcel(link->watch.fd, p) >= 0;
+        if (!is_sent && (errno == EAGAIN || errno == ENOBUFS)) {
             loop_watch_start_write(&link->watch, on_writable);
             return;
         }
         /* Any other error is the end of the other side, which reading tells. */
+        link->is_unread = link->is_unread || !is_sent;
         free_parcel(p);
     }
     loop_watch_stop_write(&link->watch);
@@ -168,8 +171,10 @@ static bool receive_one(struct handover_link *link)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     /* It ended without reading all that was said to it; what it said itself is there yet. */
-    if (n < 0 && errno == ECONNRESET)
+    if (n < 0 && errno == ECONNRESET) {
+        link->is_unread = true;
         return true;
+    }
     if (n > 0)
         collect_fds(&message, &fds);
     if (n <= 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
@@ -189,6 +194,11 @@ static void on_readable(void *arg)
 {
     while (receive_one(arg)) {
     }
+}
+
+bool handover_link_is_unread(const struct handover_link *link)
+{
+    return link->is_unread || !list_is_empty(&link->parcels);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

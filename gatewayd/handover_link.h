@@ -36,4 +36,7 @@ void handover_link_free(struct handover_link **link); /* what is still to be sen
 void handover_link_send(struct handover_link *link, const struct handover_frame *frame,
                         const int *fds, size_t count);
 
+/* In on_gone: something that was sent was not read, so the last of it was not. */
+bool handover_link_is_unread(const struct handover_link *link);
+
 #endif

@@ -16,8 +16,8 @@ import pytest
 
 from harness.client import Connection, Cut
 from harness.load import Load
-from harness.node import BUILD, child_of
-from harness.wait import SLOWNESS, ends, scaled, until
+from harness.node import BUILD, child_of, kill_unless_told
+from harness.wait import SLOWNESS, scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -139,10 +139,7 @@ def test_changes_are_made_once_whoever_dies_meanwhile(replaceable):
         time.sleep(random.random() * 0.04 * SLOWNESS)
         if pid is not None and random.random() < 0.6:
             os.kill(pid, signal.SIGSTOP)
-            if ends(upgrading, 0.3 * min(SLOWNESS, 4)):
-                os.kill(pid, signal.SIGCONT)
-            else:
-                os.kill(pid, signal.SIGKILL)
+            kill_unless_told(node, upgrading, pid)
         upgrading.join()
         node.signal(random.choice([signal.SIGHUP, signal.SIGUSR1]))
     for writer in writers:

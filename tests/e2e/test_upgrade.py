@@ -18,10 +18,10 @@ from harness.adopted import adopt
 from harness.certs import Authority
 from harness.client import Connection, Cut
 from harness.load import Load
-from harness.node import BUILD, TOKENS, child_of
+from harness.node import BUILD, TOKENS, child_of, kill_unless_told
 from harness.ports import free_port
 from harness.offer import Admitted
-from harness.wait import SANITIZED, SLOWNESS, ends, scaled, until
+from harness.wait import SANITIZED, SLOWNESS, scaled, until
 from harness.websocket import read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize
@@ -185,6 +185,40 @@ def test_what_is_under_way_ends_where_it_began(make_node, make_origin):
     download.close()
     tunnel.close()
     assert first.wait(20 * SLOWNESS) == 0
+
+
+def test_a_kept_connection_ends_with_its_next_answer(make_node, make_origin):
+    """That one goes by the configuration of the hand-over, whoever comes anew by the present one."""
+    goes_on = threading.Event()
+
+    def slow(peer, request):
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx")
+        goes_on.wait(20)
+        peer.send("yyyy")
+        return True
+
+    node = make_node()
+    node.upstream("o", make_origin(slow))
+    node.route("slow", "o", paths=["/slow"])
+    node.route("r", paths=["/"], respond={"body": "before"})
+    with node.connect() as kept, node.connect() as busy:
+        assert kept.request("GET", "/").body == b"before"
+        busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        begun = busy.head()
+        assert node.upgrade().status == 200
+        node.route("r", paths=["/"], respond={"body": "after"})
+        assert node.get("/").body == b"after"
+        answer = kept.request("GET", "/")
+        assert (answer.body, answer.header("Connection")) == (b"before", "close")
+        assert kept.is_closed()
+        # What had begun without saying so says it with the one after.
+        assert ("Connection", "close") not in begun[3]
+        goes_on.set()
+        assert busy.take(5) == b"xyyyy"
+        answer = busy.request("GET", "/")
+        assert (answer.body, answer.header("Connection")) == (b"before", "close")
+        assert busy.is_closed()
+    assert node.predecessors[0].wait(10 * SLOWNESS) == 0
 
 
 def test_a_socket_that_systemd_gave(make_node, tmp_path):
@@ -377,15 +411,6 @@ class Upgrading(threading.Thread):
             os.kill(pid, signal.SIGSTOP)
         return pid
 
-    def is_answered(self):
-        """Before long, if the child had been told that all is its own when it was stopped."""
-        return ends(self, 0.4 * min(SLOWNESS, 4))
-
-
-def go_on(pid):
-    if pid is not None:
-        os.kill(pid, signal.SIGCONT)
-
 
 def test_a_new_process_that_dies_at_any_point(replaceable):
     """Stopped first, so that it is known whether it had been told that all is its own."""
@@ -397,18 +422,72 @@ def test_a_new_process_that_dies_at_any_point(replaceable):
         assert tries < 100, "it was never killed in time"
         upgrading = Upgrading(node)
         pid = upgrading.stop_child(after=random.random() * 0.03 * SLOWNESS)
-        if upgrading.is_answered():
-            go_on(pid)
-            assert upgrading.answer.status == 200
-        else:
-            os.kill(pid, signal.SIGKILL)
-            upgrading.join()
+        is_killed = kill_unless_told(node, upgrading, pid)
+        upgrading.join()
+        if is_killed:
             assert upgrading.answer.status == 500
             assert "killed by signal 9" in upgrading.answer.json["detail"]
             failed += 1
+        else:
+            assert upgrading.answer.status == 200
         goes_on(node)
     report = load.stop()
     assert report.failures == [], report
+
+
+def holds_the_folder(node, pid):
+    """The lock of state.dir is that process's: the one before has said its last but YOURS."""
+    inode = (node.folder / "state" / "lock").stat().st_ino
+    return any(line.split()[4] == str(pid) and line.split()[5].endswith(f":{inode}")
+               for line in pathlib.Path("/proc/locks").read_text().splitlines()
+               if "->" not in line)
+
+
+def listening(port):
+    """How many sockets of it listen."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+
+def test_a_new_process_that_dies_before_it_is_told_that_all_is_its_own(make_node):
+    """It has sockets of its own beside those it was given, for it has more workers. Who comes while
+    it waits for the last word of the process before, and it dies, is answered by that one."""
+    node = make_node(workers=1)
+    node.route("r", paths=["/"], respond={"body": "here"})
+    hits = 0
+    for _ in range(100):
+        node.config["workers"] = 6
+        node.write_config()
+        log = len(node.log())
+        upgrading = Upgrading(node)
+        pid = until(lambda: node.child() or not upgrading.is_alive())
+        while upgrading.is_alive() and not holds_the_folder(node, pid):
+            pass
+        before = upgrading.parent
+        before.send_signal(signal.SIGSTOP)
+        try:
+            until(lambda log=log: "waiting for the word" in node.log()[log:])
+            links = [node.connect() for _ in range(40)]
+            for link in links:
+                link.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            is_told = listening(node.port) > 1
+            if not is_told:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            before.send_signal(signal.SIGCONT)
+        assert [link.read().status for link in links] == [200] * 40
+        for link in links:
+            link.close()
+        upgrading.join()
+        assert upgrading.answer.status == (200 if is_told else 500), upgrading.answer
+        hits += not is_told
+        if hits == 5:
+            return
+        node.config["workers"] = 1
+        node.write_config()
+        if is_told:
+            node.restart()
+    raise AssertionError(f"only {hits} died where they were to die")
 
 
 @pytest.mark.long
@@ -693,12 +772,8 @@ def test_a_failed_upgrade_in_a_cluster(make_cluster, redis, tmp_path):
         assert tries < 100, "it was never killed in time"
         upgrading = Upgrading(node)
         pid = upgrading.stop_child(after=random.random() * 0.04 * SLOWNESS)
-        if not upgrading.is_answered():
-            assert other.put("plans", f"p{tries}", {"limits": []}).status == 201
-            os.kill(pid, signal.SIGKILL)
-            failed += 1
-        else:
-            go_on(pid)
+        assert other.put("plans", f"p{tries}", {"limits": []}).status == 201
+        failed += kill_unless_told(node, upgrading, pid)
         upgrading.join()
         goes_on(node)
         cluster.agree()

@@ -13,7 +13,7 @@ import urllib.parse
 from .adopted import Adopted, adopt
 from .client import Connection, Cut
 from .ports import free_port
-from .wait import SLOWNESS, until
+from .wait import SLOWNESS, ends, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / os.environ.get("GATEWAYD_BUILD_DIR", "build")
@@ -48,6 +48,15 @@ def child_of(process):
     except OSError:  # gone meanwhile
         pass
     return None
+
+
+def kill_unless_told(node, upgrading, pid):
+    """Ends the child that a thread asked for and that was stopped, and is True; unless the process
+    before it has told it that all is its own, which it may have read or not: then it goes on."""
+    is_told = ends(upgrading, 0.4 * min(SLOWNESS, 4)) or f"process {pid} could serve" in node.log()
+    if pid is not None:
+        os.kill(pid, signal.SIGCONT if is_told else signal.SIGKILL)
+    return not is_told
 
 
 class AdminConnection(Connection):

@@ -181,6 +181,42 @@ static void what_is_no_frame_is_the_end(void **state)
     assert_int_equal(the.frames, 0);
 }
 
+static void wait_for_the_end(void)
+{
+    for (int i = 0; i < 100 && the.gone == 0; i++)
+        loop_run_once(the.loop, false);
+    assert_int_equal(the.gone, 1);
+}
+
+static void what_was_read_before_the_end_is_known(void **state)
+{
+    char bytes[HANDOVER_FRAME_MOST];
+    handover_link_send(the.ours, &(struct handover_frame){ .kind = HANDOVER_YOURS }, NULL, 0);
+    assert_true(recv(the.theirs, bytes, sizeof(bytes), 0) > 0);
+    close(the.theirs);
+    the.theirs = -1;
+    wait_for_the_end();
+    assert_false(handover_link_is_unread(the.ours));
+}
+
+static void what_was_not_read_before_the_end_is_known(void **state)
+{
+    handover_link_send(the.ours, &(struct handover_frame){ .kind = HANDOVER_YOURS }, NULL, 0);
+    close(the.theirs);
+    the.theirs = -1;
+    wait_for_the_end();
+    assert_true(handover_link_is_unread(the.ours));
+}
+
+static void what_was_sent_after_the_end_is_known_to_be_unread(void **state)
+{
+    close(the.theirs);
+    the.theirs = -1;
+    handover_link_send(the.ours, &(struct handover_frame){ .kind = HANDOVER_YOURS }, NULL, 0);
+    wait_for_the_end();
+    assert_true(handover_link_is_unread(the.ours));
+}
+
 static void a_link_may_go_while_it_tells(void **state)
 {
     link_other();
@@ -202,6 +238,9 @@ int main(void)
         TEST(the_end_of_the_other_side_is_told_once_and_last),
         TEST(last_words_are_heard),
         TEST(what_is_no_frame_is_the_end),
+        TEST(what_was_read_before_the_end_is_known),
+        TEST(what_was_not_read_before_the_end_is_known),
+        TEST(what_was_sent_after_the_end_is_known_to_be_unread),
         TEST(a_link_may_go_while_it_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
