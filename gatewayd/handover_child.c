@@ -15,6 +15,9 @@
 #include "gatewayd/core/thread.h"
 #include "gatewayd/handover.h"
 
+/* In the new process, behind the standard ones. */
+#define LINK_FD 3
+
 /* pending ─▶ told ─▶ freed by who is told      left ─▶ freed by the thread */
 enum state {
     STATE_PENDING,
@@ -83,8 +86,9 @@ static int spawn(struct handover_child *h)
     sigfillset(&all);
     sigemptyset(&none);
     MUST(posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attributes) == 0);
-    /* To the same number: it stays open in the new process, and everything else is closed. */
-    MUST(posix_spawn_file_actions_adddup2(&actions, h->fd, h->fd) == 0);
+    /* Whatever another thread has open at this moment, of a library that does not care, too. */
+    MUST(posix_spawn_file_actions_adddup2(&actions, h->fd, LINK_FD) == 0 &&
+         posix_spawn_file_actions_addclosefrom_np(&actions, LINK_FD + 1) == 0);
     MUST(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK) ==
          0);
     MUST(posix_spawnattr_setsigdefault(&attributes, &all) == 0 &&
@@ -144,7 +148,7 @@ struct handover_child *handover_child_start(const char *program, char *const *ar
 {
     struct handover_child *h = mem_new(sizeof(*h));
 
-    snprintf(h->variable, sizeof(h->variable), "%s=%d", HANDOVER_VARIABLE, fd);
+    snprintf(h->variable, sizeof(h->variable), "%s=%d", HANDOVER_VARIABLE, LINK_FD);
     h->program = mem_copy_text(program, strlen(program));
     h->arguments = arguments;
     h->environment = make_environment(h->variable);

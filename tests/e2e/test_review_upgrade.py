@@ -44,6 +44,16 @@ def descriptors(pid):
     return sorted(found)
 
 
+class Late:
+    """Words that are not known before they are printed."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def __str__(self):
+        return self.words()
+
+
 def memory_kb(pid):
     lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
@@ -77,7 +87,13 @@ def test_many_replacements_leave_nothing_behind(replaceable):
         assert node.upgrade().status == 200
         assert node.get("/").status == 200
     until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20)
-    until(lambda: len(descriptors(node.process.pid)) <= len(first), what=(first,))
+    last = []
+
+    def are_as_few():
+        last[:] = descriptors(node.process.pid)
+        return len(last) <= len(first)
+
+    until(are_as_few, what=Late(lambda: f"as few as {first}: {last}"))
     assert memory_kb(node.process.pid) < small * 1.3 + 1024
     assert node.child() is None
 
