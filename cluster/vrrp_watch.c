@@ -9,14 +9,15 @@
 #include "gatewayd/control.h"
 #include "gatewayd/core/log.h"
 
-#define TICK_MS     200
-#define TICKS       5    /* from one question to the next */
-#define ASK_MS      900  /* for an answer */
-#define FRESH_MS    2500 /* so long an answer counts */
-#define YIELD_MS    15000
-#define NODES_MOST  64
-#define CONFLICT_MS 3000 /* both have it for longer than a word counts: it is not just moving */
-#define NAMES_MOST  1024
+#define TICK_MS      200
+#define TICKS        5    /* from one question to the next */
+#define ASK_MS       900  /* for an answer */
+#define FRESH_MS     2500 /* so long an answer counts */
+#define YIELD_MS     15000
+#define LOOK_MOST_MS 3000 /* from the beginning, until every other node has said what it has */
+#define NODES_MOST   64
+#define CONFLICT_MS  3000 /* both have it for longer than a word counts: it is not just moving */
+#define NAMES_MOST   1024
 
 static const struct log_scope log_ha = { .subject = LOG_SUBJECT_ha };
 
@@ -27,6 +28,7 @@ struct other {
     char *name;
     struct peer_call *call; /* NULL: not being asked */
     char *vrrp;             /* of its last answer */
+    char *home;             /* what is at home there, in the same form; NULL: it does not say */
     bool is_ready;          /* by its last answer */
     uint64_t heard_ms;      /* when that came; 0: never */
 };
@@ -46,6 +48,7 @@ struct vrrp_watch {
     struct peer_client *peers;
     struct loop_timer timer;
     unsigned ticks;
+    uint64_t begun_ms;
     struct list others;
     size_t count;
     struct wish *wishes;
@@ -74,6 +77,14 @@ void vrrp_watch_print(const struct ha *ha, const char *state, struct builder *b)
     ha_print_vrrp(ha, &vrrp);
     builder_addf(b, "{\"state\":\"%s\",\"vrrp\":", state);
     builder_add_json(b, builder_text(&vrrp));
+    builder_clear(&vrrp);
+    for (size_t i = 0; i < ha_count(ha); i++) {
+        const struct ha_address *a = ha_get(ha, i).address;
+        if (a->is_home)
+            builder_addf(&vrrp, "%s%.*s=here", vrrp.length == 0 ? "" : " ", TEXT_ARGS(a->name));
+    }
+    builder_add(b, TEXT_OF(",\"home\":"));
+    builder_add_json(b, builder_text(&vrrp));
     builder_add_byte(b, '}');
     builder_fini(&vrrp);
 }
@@ -90,6 +101,12 @@ static bool is_willing(struct text state)
     return text_equals(state, TEXT_OF("ready")) || text_equals(state, TEXT_OF("behind"));
 }
 
+static void keep(char **at, struct text text)
+{
+    MEM_FREE(at);
+    *at = mem_copy_text(text.at, text.length);
+}
+
 static void take_answer(struct other *o, struct text body)
 {
     struct arena arena;
@@ -99,9 +116,11 @@ static void take_answer(struct other *o, struct text body)
     arena_init(&arena, SIZE_MAX);
     problems_init(&ps);
     if (read_json(body, &arena, &ps, &doc) && doc.type == DOC_OBJECT) {
-        struct text vrrp = text_member(&doc, "vrrp");
-        MEM_FREE(&o->vrrp);
-        o->vrrp = mem_copy_text(vrrp.at, vrrp.length);
+        const struct doc *home = doc_find(&doc, TEXT_OF("home"));
+        keep(&o->vrrp, text_member(&doc, "vrrp"));
+        MEM_FREE(&o->home);
+        if (home != NULL && home->type == DOC_TEXT)
+            keep(&o->home, home->text);
         o->is_ready = is_willing(text_member(&doc, "state"));
         o->heard_ms = loop_now_ms(o->watch->loop);
     }
@@ -163,6 +182,21 @@ static struct text word_of(struct vrrp_watch *w, const struct members_view *view
     }
     *is_willing_out = is_willing(view->member.state);
     return view->is_unseen ? TEXT_EMPTY : vrrp_watch_find(view->member.vrrp, address);
+}
+
+static bool has_answered(struct vrrp_watch *w, struct text name)
+{
+    const struct other *o = get_other(w, name);
+
+    return o != NULL && o->heard_ms != 0 && loop_now_ms(w->loop) - o->heard_ms < FRESH_MS;
+}
+
+/* It says what is at home there, and this is not. */
+static bool is_guest_of(struct vrrp_watch *w, struct text node, struct text address)
+{
+    const struct other *o = get_other(w, node);
+
+    return o != NULL && o->home != NULL && vrrp_watch_find(text_of(o->home), address).length == 0;
 }
 
 /* ---- one address ---------------------------------------------------------------------------- */
@@ -227,6 +261,9 @@ static void look_at(struct wish *wish)
     struct ha_status status = ha_get(w->ha, wish->index);
     struct members_view view;
     struct text after = TEXT_EMPTY;
+    size_t others = 0;
+    bool is_anybodys_guest = false;
+    bool have_all_answered = true;
 
     builder_clear(&w->names);
     while (members_next(w->members, after, &view)) {
@@ -234,10 +271,14 @@ static void look_at(struct wish *wish)
         after = view.member.name;
         if (view.is_self)
             continue;
+        others++;
+        have_all_answered = have_all_answered && has_answered(w, view.member.name);
         struct text word = word_of(w, &view, status.address->name, &would_take);
         if (text_equals(word, TEXT_OF("master"))) {
             builder_addf(&w->names, "%s%.*s", w->names.length == 0 ? "" : ", ",
                          TEXT_ARGS(view.member.name));
+            is_anybodys_guest =
+                is_anybodys_guest || is_guest_of(w, view.member.name, status.address->name);
             if (ha_is_wanted(w->ha, wish->index))
                 ask_for(wish, &view);
         } else if (text_equals(word, TEXT_OF("backup")) && would_take) {
@@ -245,6 +286,8 @@ static void look_at(struct wish *wish)
         }
     }
     look_for_conflict(wish, status.vrrp, builder_text(&w->names));
+    bool is_early = !have_all_answered && loop_now_ms(w->loop) - w->begun_ms < LOOK_MOST_MS;
+    ha_leave(w->ha, wish->index, others > 1 && (is_anybodys_guest || is_early));
 }
 
 static void ask_all(struct vrrp_watch *w)
@@ -292,7 +335,8 @@ struct vrrp_watch *vrrp_watch_new(struct loop *loop, struct ha *ha, const struct
 
 void vrrp_watch_start(struct vrrp_watch *w)
 {
-    loop_timer_start(&w->timer, 0);
+    w->begun_ms = loop_now_ms(w->loop);
+    on_timer(w); /* before the node is ready and says what it would have */
 }
 
 void vrrp_watch_free(struct vrrp_watch **at)
@@ -310,6 +354,7 @@ void vrrp_watch_free(struct vrrp_watch **at)
         list_remove(&o->node);
         MEM_FREE(&o->name);
         MEM_FREE(&o->vrrp);
+        MEM_FREE(&o->home);
         MEM_FREE(&o);
     }
     builder_fini(&w->names);

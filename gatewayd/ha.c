@@ -52,6 +52,7 @@ int ha_weight(const struct ha_place *p)
         return HA_WEIGHT_FAULT;
     switch (p->phase) {
     case HA_SERVING:
+        return p->is_left && p->vrrp != HA_MASTER ? HA_WEIGHT_YIELDS : HA_WEIGHT_SERVING;
     case HA_CLOSING:
     case HA_HOLDING:
         return HA_WEIGHT_SERVING;
@@ -114,6 +115,7 @@ void ha_on_vrrp(struct ha_place *p, enum ha_vrrp before)
              p->vrrp != HA_UNKNOWN && p->vrrp != HA_BACKUP)
         ha_enter(p, HA_WAITING);
     ha_drain_on_vrrp(p);
+    write_weight(p);
     control_note_change(p->ha->control);
 }
 
@@ -158,6 +160,15 @@ void ha_take(struct ha *ha, size_t index)
 {
     if (ha->places[index].phase == HA_WAITING)
         ha_enter(&ha->places[index], HA_SERVING);
+}
+
+void ha_leave(struct ha *ha, size_t index, bool is_left)
+{
+    struct ha_place *p = &ha->places[index];
+
+    p->is_left = is_left && !p->address->is_home;
+    if (ha->is_ready)
+        write_weight(p);
 }
 
 void ha_note_taker(struct ha *ha, size_t index)

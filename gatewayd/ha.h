@@ -121,6 +121,10 @@ typedef void ha_yielded_fn(void *arg, bool is_yielded);
 enum ha_yield ha_yield(struct ha *ha, size_t index, ha_yielded_fn *done, void *arg);
 void ha_stop_yield(struct ha *ha, size_t index); /* the waiter is gone; it may come back soon */
 
+/* At home neither here nor there, and another node has it, or may have it: it is left to that one.
+ * Where keepalived ranks this one above that, it would take the address from under it. */
+void ha_leave(struct ha *ha, size_t index, bool is_left);
+
 /* ---- split brain ---------------------------------------------------------------------------- */
 
 /* Other nodes that say they have an address that this one has, too; empty: none. */

@@ -56,6 +56,7 @@ struct ha_place {
     uint64_t waiting_ms; /* HA_WAITING: since when, of the loop */
     uint64_t begun_ms;   /* the same, without what other nodes promised */
     uint64_t taker_ms;   /* when somebody who would take it was heard of last; 0: never */
+    bool is_left;        /* ha_leave */
     char *conflict;      /* names of nodes that have it too; NULL: none */
     struct ha_drain drain;
     bool is_inherited; /* drained, by the process before us */

@@ -119,19 +119,39 @@ def make_proxy():
         proxy.stop()
 
 
-@pytest.fixture(scope="session", name="lab")
-def fixture_lab():
-    """A site with keepalived in network namespaces (harness/lab.py): gw-a at home on "a" and its
-    IPv6 address "a6", gw-b on "b". One for all stories; each begins with lab.restore()."""
+def site(kind, **options):
+    """A site with keepalived in network namespaces (harness/lab.py), until its stories are over; each
+    of them begins with restore()."""
     why = labs.missing()
     if why is not None:
         pytest.skip(f"no site with keepalived here: {why}")
     labs.sweep()
-    made = labs.Lab(f"gwt{os.getpid()}", BUILD, addresses=[
-        {"name": "a", "address": "10.99.0.100/24", "home": "gw-a"},
-        {"name": "b", "address": "10.99.0.101/24", "home": "gw-b"},
-        {"name": "a6", "address": "fd00:99::100/64", "home": "gw-a"}])
+    made = labs.Lab(f"gwt{os.getpid()}{kind}", BUILD, **options)
     try:
         yield made.make().start()
     finally:
         made.remove()
+
+
+@pytest.fixture(scope="session", name="lab")
+def fixture_lab():
+    """gw-a at home on "a" and its IPv6 address "a6", gw-b on "b". One for all stories."""
+    yield from site("", addresses=[
+        {"name": "a", "address": "10.99.0.100/24", "home": "gw-a"},
+        {"name": "b", "address": "10.99.0.101/24", "home": "gw-b"},
+        {"name": "a6", "address": "fd00:99::100/64", "home": "gw-a"}])
+
+
+@pytest.fixture(scope="module", name="standby")
+def fixture_standby():
+    """One address, at home on gw-a; gw-b stands by."""
+    yield from site("standby", addresses=[
+        {"name": "va", "address": "10.99.0.100/24", "home": "gw-a"}])
+
+
+@pytest.fixture(scope="module", name="three")
+def fixture_three():
+    """Three nodes; two addresses, at home on gw-a and gw-b."""
+    yield from site("three", count=3, addresses=[
+        {"name": "a", "address": "10.99.0.100/24", "home": "gw-a"},
+        {"name": "b", "address": "10.99.0.101/24", "home": "gw-b"}])

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness.client import Cut
+from harness.deployer import Deployer
 from harness.load import Load
 from harness.node import BUILD, TOKENS
 from harness.wait import SLOWNESS, until
@@ -33,43 +34,9 @@ def fixture_pair(redis, make_cluster, make_origin):
     return cluster
 
 
-class Deployer(threading.Thread):
-    """Stands behind the command: restarts the node whose name the command has put into a folder."""
-
-    def __init__(self, folder, nodes):
-        super().__init__(daemon=True)
-        self.folder = folder
-        self.nodes = {node.name: node for node in nodes}
-        self.is_over = threading.Event()
-        self.asked = []
-        self.statuses = []
-        folder.mkdir()
-        script = folder / "deploy"
-        script.write_text(f"#!/bin/sh\ncd {folder} && touch \"$1.wanted\" && echo deploying \"$1\"\n"
-                          "while [ ! -e \"$1.done\" ]; do sleep 0.02; done; rm \"$1.done\"\n")
-        script.chmod(0o755)
-        self.command = f"{script} {{node}}"
-
-    def restart(self, node):
-        self.statuses.append(node.stop())
-        node.start(wait=False)
-
-    def run(self):
-        while not self.is_over.wait(0.02):
-            for path in self.folder.glob("*.wanted"):
-                path.unlink()
-                self.asked.append(path.stem)
-                self.restart(self.nodes[path.stem])
-                (self.folder / f"{path.stem}.done").touch()
-
-    def stop(self):
-        self.is_over.set()
-        self.join(60 * SLOWNESS)
-
-
 @pytest.fixture(name="deployer")
 def fixture_deployer(pair, tmp_path):
-    deployer = Deployer(tmp_path / "deploy", pair)
+    deployer = Deployer(tmp_path / "deploy", {node.name: node for node in pair})
     deployer.start()
     yield deployer
     deployer.stop()

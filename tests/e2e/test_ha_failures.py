@@ -1,52 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What breaks at a site with the real keepalived, under a steady load of new and kept connections
-through all its addresses: how long an address is without an answer, and what fails.
-
-Bounds are those that users are promised. This machine has two processors for two nodes, Redis, two
-keepalived and the load, and is shared: a turn that comes 100 ms late here is no property of the
-gateway. So a story that misses its bound is tried again, twice at most, and the best counts; the
-bounds stay."""
+through all its addresses: how long an address is without an answer, and what fails."""
 import shutil
 import time
 
 import pytest
 
+from harness.gaps import ANYTHING, GONE, HUNG, KILLED, PATIENCE_MS, best
 from harness.lab import Load
 from harness.wait import until
 
 pytestmark = pytest.mark.ha
-
-GONE, HUNG, KILLED, ANYTHING = 0.500, 0.400, 0.200, 1.000
-TRIES = 3
-
-
-# A request that a node took and died with is answered by nobody: its client has to give it up.
-PATIENCE_MS = 600
-
-
-def under_load(lab, event, seconds=1.5):
-    load = Load(lab, timeout=PATIENCE_MS)
-    time.sleep(0.5)
-    event()
-    time.sleep(seconds)
-    return load.stop()
-
-
-def best(lab, event, bound, what, spared=("10.99.0.101",), **options):
-    """The first report within the bounds, of three at most: `bound` for new connections to each
-    address of gw-a, a second for kept ones; nothing fails on the addresses that are `spared`."""
-    moved = [a for a in lab.addresses().values() if a not in spared]
-    reports = []
-    for _ in range(TRIES):
-        lab.restore()
-        report = under_load(lab, event, **options)
-        reports.append(f"{what}: {report}")
-        print(reports[-1])
-        if (max(report.gap(address, "new") for address in moved) <= bound
-                and max(report.gap(address) for address in moved) <= ANYTHING
-                and not any(report.failed(address) for address in spared)):
-            return report
-    raise AssertionError("\n".join([*reports, lab.story()]))
 
 
 def test_nothing_fails_while_nothing_happens(lab):
@@ -58,6 +22,11 @@ def test_gatewayd_is_killed(lab):
     best(lab, lambda: lab.a.kill("gatewayd"), KILLED, "gatewayd killed")
     assert lab.b.held() == set(lab.addresses()) and lab.a.held() == set()
     assert set(lab.a.states().values()) == {"FAULT"}
+
+
+def test_gatewayd_is_killed_under_tls(lab):
+    best(lab, lambda: lab.a.kill("gatewayd"), KILLED, "gatewayd killed, TLS", spared=(),
+         addresses=[lab.addresses()["a"]], tls=True)
 
 
 def test_gatewayd_hangs(lab):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from harness.deployer import Deployer
 from harness.lab import Load
 from harness.wait import until
 
@@ -14,13 +15,6 @@ pytestmark = pytest.mark.ha
 
 # A kept connection in three waits most of its time for a slow answer.
 PATHS = ("/fast", "/wait/50", "/wait/400")
-
-
-def without_a_failure(lab, load, what):
-    report = load.stop()
-    print(f"{what}: {report}")
-    assert report.failed() == 0, f"{what}: {report}\n{report.failures()[:20]}\n{lab.story()}"
-    return report
 
 
 def test_a_node_is_drained_and_comes_back(lab):
@@ -32,7 +26,7 @@ def test_a_node_is_drained_and_comes_back(lab):
     time.sleep(0.5)
     lab.a.ctl("undrain")
     lab.settle()
-    without_a_failure(lab, load, "drain and undrain")
+    load.stop_without_a_failure("drain and undrain")
 
 
 def test_one_address_is_drained(lab):
@@ -45,7 +39,7 @@ def test_one_address_is_drained(lab):
     time.sleep(0.5)
     lab.a.ctl("undrain", "a")
     lab.settle()
-    without_a_failure(lab, load, "one address")
+    load.stop_without_a_failure("one address")
 
 
 def test_both_nodes_are_restarted_one_after_the_other(lab):
@@ -57,7 +51,7 @@ def test_both_nodes_are_restarted_one_after_the_other(lab):
         assert node.held() == set()
         node.start()
         lab.settle()
-    without_a_failure(lab, load, "restarts")
+    load.stop_without_a_failure("restarts")
 
 
 @pytest.mark.parametrize("what", ["cable", "keepalived"])
@@ -75,7 +69,7 @@ def test_what_was_lost_is_asked_for_when_it_can_be_held_again(lab, what):
     load = Load(lab, paths=PATHS)
     time.sleep(0.3)
     lab.restore()
-    without_a_failure(lab, load, f"{what} back")
+    load.stop_without_a_failure(f"{what} back")
 
 
 @pytest.fixture(name="everyday")
@@ -112,7 +106,7 @@ def test_keepalived_reads_its_configuration_again(everyday):
     for node, addresses in zip(lab.nodes, held):
         for name, said in node.states().items():
             assert said == ("MASTER" if name in addresses else "BACKUP"), f"{node.node}: {name} {said}"
-    without_a_failure(lab, load, "keepalived reloaded")
+    load.stop_without_a_failure("keepalived reloaded")
 
 
 def test_keepalived_is_restarted(lab):
@@ -127,3 +121,38 @@ def test_keepalived_is_restarted(lab):
     print(f"keepalived stopped: {report}")
     assert lab.b.held() == set(lab.addresses()) and lab.a.held() == set()
     assert max(report.gap(address) for address in lab.addresses().values()) <= 1.0, f"{report}\n{lab.story()}"
+
+
+def test_the_pair_is_upgraded(lab, tmp_path):
+    """gatewayctl cluster upgrade: each node is drained, replaced, and has its addresses again before
+    the next one."""
+    lab.restore()
+    deployer = Deployer(tmp_path / "deploy", {node.node: node for node in lab.nodes})
+
+    def restart(node):
+        deployer.statuses.append(node.end("gatewayd", timeout=60))
+        node.start_gatewayd()
+
+    deployer.restart = restart
+    deployer.start()
+    load = Load(lab, paths=PATHS)
+    try:
+        said = lab.a.ctl("cluster", "upgrade", "--yes", "--run", deployer.command, timeout=200)
+    finally:
+        deployer.stop()
+    assert deployer.asked == ["gw-a", "gw-b"] and deployer.statuses == [0, 0], said
+    lab.settle()
+    load.stop_without_a_failure("the pair upgraded")
+
+
+def test_a_node_is_drained_under_tls(lab):
+    lab.restore()
+    addresses = [lab.addresses()["a"]]
+    load = Load(lab, addresses, paths=PATHS, tls=True)
+    lab.a.ctl("drain")
+    until(lambda: "a" in lab.b.held() and lab.a.held() == set(), timeout=20,
+          what="the addresses at the other node")
+    time.sleep(0.5)
+    lab.a.ctl("undrain")
+    lab.settle()
+    load.stop_without_a_failure("drain and undrain under TLS")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import signal
@@ -23,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 HOME = pathlib.Path("/run/gatewayd-lab")  # scripts of keepalived must be where only root writes
 NOBODY = 65534                            # the node's programs run as this user
 TOKEN = "lab-admin-token"
-PORT = 80
+PORT, TLS_PORT = 80, 443
 ADMIN_PORT = 9080
 NETWORK, NETWORK6 = "10.99.0.", "fd00:99::"
 REDIS, ORIGIN, CLIENT = 5, 6, 9
@@ -32,9 +33,9 @@ PREFERRED = ("nice", "-n", "-10")  # as their units have it
 NEEDED = ("ip", "bridge", "nft", "keepalived", "redis-server", "setpriv", "openssl", "gcc")
 
 
-def run(*command, check=True, stdin=None):
+def run(*command, check=True, stdin=None, timeout=60):
     done = subprocess.run([str(word) for word in command], input=stdin, text=True, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}")
     return done.stdout
@@ -87,9 +88,9 @@ def remove(name):
 def sweep():
     """Labs of tests that were killed."""
     for space in run("ip", "netns", "list").split():
-        owner = space.split("-")[0]
-        if owner.startswith("gwt") and owner[3:].isdigit() and not os.path.exists(f"/proc/{owner[3:]}"):
-            remove(owner)
+        owner = re.match(r"(gwt(\d+)[a-z]*)-", space)
+        if owner is not None and not os.path.exists(f"/proc/{owner[2]}"):
+            remove(owner[1])
 
 
 class Space:
@@ -170,6 +171,7 @@ class Node(Space):
         self.node = f"gw-{letter}"
         self.run_folder = self.folder / "run"
         self.server = f"https://{self.ipv4}:{ADMIN_PORT}"
+        self.is_off = False
 
     # ---- files ----
 
@@ -198,7 +200,9 @@ class Node(Space):
         return f"""node = "{self.node}";
 workers = 1;
 listeners = ( {{ name = "http"; address = "0.0.0.0:{PORT}"; }},
-              {{ name = "http6"; address = "[::]:{PORT}"; }} );
+              {{ name = "http6"; address = "[::]:{PORT}"; }},
+              {{ name = "https"; address = "0.0.0.0:{TLS_PORT}";
+                 tls = {{ cert = "{certificate}.pem"; key = "{certificate}.key"; }}; }} );
 admin = {{ address = "{self.ipv4}:{ADMIN_PORT}"; tokens = "{self.lab.folder}/tokens";
           tls = {{ cert = "{certificate}.pem"; key = "{certificate}.key"; }}; }};
 state = {{ store = "redis"; dir = "{self.folder}/state";
@@ -326,6 +330,7 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
     def power_off(self):
         """The cable first: what is dead does not even say goodbye. Then all processes, and the
         addresses, that the kernel would have taken with it."""
+        self.is_off = True
         self.link(False)
         for pid in run("ip", "netns", "pids", self.space).split():
             try:
@@ -340,6 +345,7 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
             path.unlink(missing_ok=True)
 
     def power_on(self):
+        self.is_off = False
         self.link(True)
         self.run("ip", "-batch", "-", stdin=f"address add {self.ipv4}/24 dev eth0\n"
                                             f"address add {self.ipv6}/64 dev eth0 nodad\n")
@@ -349,11 +355,11 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
 
     # ---- asking it ----
 
-    def ctl(self, *words, check=True):
+    def ctl(self, *words, **options):
         """gatewayctl, on the node itself."""
         env = ["env", f"GATEWAYCTL_SERVER={self.server}", f"GATEWAYCTL_TOKEN={TOKEN}", "HOME=/"]
         return self.run(*env, self.lab.program("gatewayctl"), "--cacert",
-                        self.lab.folder / "admin.pem", *words, check=check)
+                        self.lab.folder / "admin.pem", *words, **options)
 
     def status(self):
         return json.loads(self.ctl("status", "-o", "json"))
@@ -376,20 +382,29 @@ ha = {{ addresses = "{self.folder}/ha.addresses"; folder = "{self.run_folder}"; 
 class Load:
     """steady.c in the client's namespace: until stop(), whose answer is the flows it had."""
 
-    def __init__(self, lab, addresses=None, kept=4, paths=("/fast",), timeout=3000, extra=()):
+    def __init__(self, lab, addresses=None, kept=4, paths=("/fast",), timeout=3000, tls=False):
+        self.lab = lab
+        prefix, port = ("tls-", TLS_PORT) if tls else ("", PORT)
         flows = []
         for address in addresses or lab.addresses().values():
-            flows.append(f"new,{address},{PORT},10,{paths[0]}")
+            flows.append(f"{prefix}new,{address},{port},10,{paths[0]}")
             for i in range(kept):
-                flows.append(f"kept,{address},{PORT},20,{paths[i % len(paths)]}")
+                flows.append(f"{prefix}kept,{address},{port},20,{paths[i % len(paths)]}")
         self.process = subprocess.Popen(
-            lab.client.command(lab.program("steady"), "load", timeout, *flows, *extra), text=True,
+            lab.client.command(lab.program("steady"), "load", timeout, *flows), text=True,
             stdout=subprocess.PIPE, preexec_fn=prefer)
 
     def stop(self):
         self.process.terminate()
         text, _ = self.process.communicate(timeout=20)
         return Report([json.loads(line) for line in text.splitlines()])
+
+    def stop_without_a_failure(self, what):
+        report = self.stop()
+        print(f"{what}: {report}")
+        assert report.failed() == 0, (f"{what}: {report}\n{report.failures()[:20]}\n"
+                                      f"{self.lab.story()}")
+        return report
 
 
 class Report:
@@ -406,6 +421,9 @@ class Report:
     def failed(self, address=None):
         return sum(f["failed"] for f in self.flows if address in (None, f["address"]))
 
+    def addresses(self):
+        return sorted({f["address"] for f in self.flows})
+
     def answered(self):
         return sum(f["answered"] for f in self.flows)
 
@@ -416,7 +434,7 @@ class Report:
 
     def __str__(self):
         lines = []
-        for address in sorted({f["address"] for f in self.flows}):
+        for address in self.addresses():
             lines.append(f"{address}: {self.gap(address, 'new') * 1000:.0f} ms without an answer to "
                          f"new connections, {self.gap(address, 'kept') * 1000:.0f} ms on kept ones, "
                          f"{self.failed(address)} failed")
@@ -486,7 +504,8 @@ class Lab:
             shutil.copy(self.build / name, programs / name)
         for name in ("ha-notify", "ha-addresses"):
             shutil.copy(ROOT / "ha" / f"{name}.sh", programs / name)
-        run("gcc", "-O2", "-o", programs / "steady", ROOT / "tests/e2e/harness/steady.c")
+        run("gcc", "-O2", "-o", programs / "steady", ROOT / "tests/e2e/harness/steady.c", "-lssl",
+            "-lcrypto")
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         (self.folder / "tokens").write_text(f"lab admin {digest}\n")
         (self.folder / "cluster.secret").write_text(secrets.token_hex(32))
@@ -580,7 +599,7 @@ routes = ( {{ name = "fast"; match = {{ paths = ("/fast"); }}; respond = {{ body
             gatewayd = node.processes.get("gatewayd")
             if gatewayd is not None:
                 gatewayd.send_signal(signal.SIGCONT)
-            node.start()
+            (node.power_on if node.is_off else node.start)()
         return self.settle()
 
     def remove(self):

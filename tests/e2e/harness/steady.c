@@ -2,7 +2,7 @@
 /*
  * steady.c - a steady load for stories about addresses that move, and a service to be asked.
  *
- *   steady load TIMEOUT-MS FLOW...    FLOW: new|kept,ADDRESS,PORT,EVERY-MS,PATH
+ *   steady load TIMEOUT-MS FLOW...    FLOW: [tls-]new|kept,ADDRESS,PORT,EVERY-MS,PATH
  *   steady serve ADDRESS PORT         answers 200; a path of /wait/N after N milliseconds
  *
  * A flow of new connections begins one every so often, whatever becomes of the others; a kept one
@@ -26,6 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #define FLOWS    64
 #define EVENTS   256
 #define FAILURES 400
@@ -34,10 +37,11 @@
 
 #define CONNECT_AGAIN 0.2 /* seconds */
 
-enum state { FREE, CONNECTING, IDLE, ASKED };
+enum state { FREE, CONNECTING, SHAKING, IDLE, ASKED };
 
 struct flow {
     bool is_kept;
+    bool is_tls;
     char address[64];
     char path[64];
     struct sockaddr_storage to;
@@ -55,6 +59,7 @@ struct flow {
 struct connection {
     enum state state;
     int fd;
+    SSL *tls; /* NULL: plain */
     struct flow *flow;
     double begun; /* of the request, or of the connecting for it */
     double tried; /* of this connecting */
@@ -68,6 +73,7 @@ static int flow_count;
 static struct connection all[ALL];
 static int most; /* in use: below this */
 static int poller;
+static SSL_CTX *context;
 static volatile sig_atomic_t is_told_to_end;
 
 static double now(void)
@@ -100,6 +106,7 @@ static void watch(struct connection *c, uint32_t events, int operation)
 
 static void drop(struct connection *c)
 {
+    SSL_free(c->tls);
     close(c->fd);
     if (c->flow != NULL && c->flow->kept == c)
         c->flow->kept = NULL;
@@ -151,6 +158,32 @@ static void answered(struct connection *c)
     f->answered++;
 }
 
+/* As send(2) and recv(2): a connection that the other side has closed is read as 0. */
+static ssize_t put(struct connection *c, const char *bytes, int length)
+{
+    if (c->tls == NULL)
+        return send(c->fd, bytes, (size_t)length, MSG_NOSIGNAL);
+    ERR_clear_error();
+    errno = 0;
+    return SSL_write(c->tls, bytes, length);
+}
+
+static ssize_t get(struct connection *c, char *bytes, size_t size)
+{
+    if (c->tls == NULL)
+        return recv(c->fd, bytes, size, 0);
+    ERR_clear_error();
+    errno = 0;
+    int n = SSL_read(c->tls, bytes, (int)size);
+    if (n > 0)
+        return n;
+    if (SSL_get_error(c->tls, n) == SSL_ERROR_WANT_READ)
+        errno = EAGAIN;
+    else if (errno == 0)
+        return 0;
+    return -1;
+}
+
 static void ask(struct connection *c)
 {
     bool is_v6 = c->flow->to.ss_family == AF_INET6;
@@ -162,8 +195,27 @@ static void ask(struct connection *c)
     c->state = ASKED;
     c->filled = 0;
     watch(c, EPOLLIN, EPOLL_CTL_MOD);
-    if (send(c->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
+    if (put(c, request, length) != length)
         fail(c, error_name(errno));
+}
+
+/* Who was cut in the middle of it has asked nothing yet; a failure it is all the same. */
+static void shake(struct connection *c)
+{
+    if (c->tls == NULL) {
+        c->state = SHAKING;
+        c->tls = SSL_new(context);
+        SSL_set_fd(c->tls, c->fd);
+        SSL_set_connect_state(c->tls);
+        watch(c, EPOLLIN, EPOLL_CTL_MOD);
+    }
+    ERR_clear_error();
+    errno = 0;
+    int done = SSL_do_handshake(c->tls);
+    if (done == 1)
+        ask(c);
+    else if (SSL_get_error(c->tls, done) != SSL_ERROR_WANT_READ)
+        fail(c, errno != 0 ? error_name(errno) : "cut");
 }
 
 static void begin(struct flow *f)
@@ -226,7 +278,7 @@ static void take_answer(struct connection *c)
 
 static void read_answer(struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->bytes + c->filled, BUFFER - c->filled, 0);
+    ssize_t n = get(c, c->bytes + c->filled, BUFFER - c->filled);
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -246,6 +298,10 @@ static void on_load_event(struct connection *c)
     int error = 0;
     socklen_t length = sizeof(error);
 
+    if (c->state == SHAKING) {
+        shake(c);
+        return;
+    }
     if (c->state != CONNECTING) {
         read_answer(c);
         return;
@@ -253,6 +309,8 @@ static void on_load_event(struct connection *c)
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error != 0)
         fail(c, error_name(error));
+    else if (c->flow->is_tls)
+        shake(c);
     else
         ask(c);
 }
@@ -275,7 +333,7 @@ static void look_at(struct connection *c, double t, double timeout)
     struct flow *f = c->flow;
     double begun = c->begun;
 
-    if (c->state != CONNECTING && c->state != ASKED)
+    if (c->state == FREE || c->state == IDLE)
         return;
     if (t - begun > timeout)
         fail(c, c->state == ASKED ? "no answer" : "no connection");
@@ -356,11 +414,12 @@ static void add_flow(char *spec)
     for (int i = 0; i < 5; i++) {
         words[i] = strsep(&spec, ",");
         if (words[i] == NULL || flow_count == FLOWS) {
-            fprintf(stderr, "steady: a flow is new|kept,ADDRESS,PORT,EVERY-MS,PATH\n");
+            fprintf(stderr, "steady: a flow is [tls-]new|kept,ADDRESS,PORT,EVERY-MS,PATH\n");
             exit(2);
         }
     }
-    f->is_kept = strcmp(words[0], "kept") == 0;
+    f->is_tls = strncmp(words[0], "tls-", 4) == 0;
+    f->is_kept = strcmp(words[0] + (f->is_tls ? 4 : 0), "kept") == 0;
     f->every = strtod(words[3], NULL) / 1000;
     snprintf(f->address, sizeof(f->address), "%s", words[1]);
     snprintf(f->path, sizeof(f->path), "%s", words[4]);
@@ -453,6 +512,8 @@ int main(int argc, char **argv)
     signal(SIGINT, on_end);
     poller = epoll_create1(EPOLL_CLOEXEC);
     (void)mlockall(MCL_CURRENT);
+    signal(SIGPIPE, SIG_IGN);
+    context = SSL_CTX_new(TLS_client_method());
     if (argc == 4 && strcmp(argv[1], "serve") == 0) {
         serve(serve_listen(argv[2], argv[3]));
         return 0;
