@@ -13,14 +13,22 @@ umask 022
 # keepalived that stops ends this first; the last word is in the FIFO by then, and its end follows.
 trap '' TERM HUP
 
-# A keepalived that was killed is started again faster than the reader of the dead one has written
-# its last word: that comes first, and two never read at once.
-before=$(cat "$folder/.notify.pid" 2>/dev/null)
-for try in 1 2 3 4 5 6 7 8 9 10 last; do
-    case "$before" in "" | *[!0-9]*) break ;; esac
-    [ "$(cat "/proc/$before/comm" 2>/dev/null)" = ha-notify ] || break
-    if [ "$try" = last ]; then kill -KILL "$before"; else sleep 0.1; fi
+# Our parent, unless it has ended.
+has_keepalived() {
+    case "$(cat "/proc/$PPID/stat" 2>/dev/null)" in *" (keepalived"*") "[!ZX]" "*) ;; *) false ;; esac
+}
+
+# Two readers would take bytes of one line from each other. The one before us, of a keepalived that was killed or
+# reads its configuration again, has a second for its last word; and who lost its keepalived while it waited
+# leaves it to the next one.
+exec 9>"$folder/.notify.lock"
+until flock -w 1 9; do
+    has_keepalived || exit 0
+    before=$(cat "$folder/.notify.pid" 2>/dev/null)
+    case "$before" in "" | *[!0-9]*) continue ;; esac
+    [ "$(cat "/proc/$before/comm" 2>/dev/null)" != ha-notify ] || kill -KILL "$before"
 done
+has_keepalived || exit 0
 echo $$ >"$folder/.notify.pid"
 
 state() { # NAME STATE
@@ -40,10 +48,6 @@ while read -r type name to _; do
     case " $names " in *" $name "*) ;; *) names="$names $name" ;; esac
 done <"$fifo"
 
-# Our parent, unless it has ended.
-has_keepalived() {
-    case "$(cat "/proc/$PPID/stat" 2>/dev/null)" in *" (keepalived"*") "[!ZX]" "*) ;; *) false ;; esac
-}
 # A process that ends lets go of its FIFO before it is gone.
 for _ in 1 2 3 4; do
     has_keepalived || break

@@ -18,7 +18,7 @@ import pytest
 
 from harness import lab as labs
 from harness.client import Connection, Cut
-from harness.node import BUILD, TOKENS
+from harness.node import BUILD, ROOT, TOKENS
 from harness.wait import SLOWNESS, Clock, until
 from harness.websocket import UPGRADE, frame, read_frame
 
@@ -258,6 +258,52 @@ def test_a_worker_that_hangs_is_a_fault(site):
         ptrace(17, worker)  # DETACH
     until(lambda: site.tracks() == (SERVES, SERVES), what="the end of it")
     until(lambda: "a worker hangs" in site.node.log())
+
+
+def test_one_reads_what_keepalived_says(tmp_path):
+    """Of three that were started, one after the other: two would take bytes of one line from each other."""
+    program, fifo, parents = tmp_path / "ha-notify", tmp_path / "fifo", []
+    shutil.copy(ROOT / "ha/ha-notify.sh", program)
+    shutil.copy("/bin/sh", tmp_path / "keepalived")
+    os.mkfifo(fifo)
+    keepalived = os.open(fifo, os.O_RDWR)
+
+    def start():
+        parent = subprocess.Popen([tmp_path / "keepalived", "-c",
+                                   f"{program} {tmp_path} {fifo} >&2 & echo $!; wait"],
+                                  stdout=subprocess.PIPE, text=True)
+        parents.append(parent)
+        return parent.stdout.readline().strip()
+
+    def reads(pid):
+        until(lambda: (tmp_path / ".notify.pid").exists() and
+              (tmp_path / ".notify.pid").read_text().strip() == pid, timeout=20, what="the reader")
+
+    def is_gone(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] in "ZX"
+        except OSError:
+            return True
+
+    try:
+        first = start()
+        reads(first)
+        lost = start()
+        parents[-1].kill()
+        last = start()
+        reads(last)
+        until(lambda: is_gone(first) and is_gone(lost), timeout=20, what="the end of the others")
+        for i in range(50):
+            os.write(keepalived, f'INSTANCE "va" {("BACKUP", "FAULT")[i % 2]} 100\n'.encode())
+        os.write(keepalived, b'INSTANCE "va" MASTER 200\n')
+        until(lambda: (tmp_path / "va.state").exists() and
+              (tmp_path / "va.state").read_text().startswith("MASTER "), timeout=20, what="the last word")
+    finally:
+        parents[-1].kill()
+        os.close(keepalived)
+        for parent in parents:
+            parent.wait(20)
+    until(lambda: (tmp_path / "va.state").read_text().startswith("STOP "), what="the end")
 
 
 def test_fault_and_check_of_the_command_line(site):

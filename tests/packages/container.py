@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A system that is booted by its own systemd, in namespaces, with a network of nothing but loopback."""
+"""A system that is booted by its own systemd, in namespaces, with a network of nothing but loopback, or with one that
+several of them share."""
 import json
 import os
 import pathlib
@@ -27,22 +28,112 @@ def wait_for(what, seconds, *, every=0.1):
         time.sleep(every)
 
 
+class Switch:
+    """A bridge in a namespace of its own, and a client at ADDRESS/LENGTH on it."""
+
+    def __init__(self, client):
+        need("ip", "nsenter")
+        need_root()
+        self.space = f"gwp{os.getpid()}-switch"
+        self.client = f"gwp{os.getpid()}-client"
+        for space in (self.space, self.client):
+            if run("ip", "netns", "add", space, check=False).returncode != 0:
+                self.remove()
+                pytest.skip("no network namespace can be made here")
+        run("ip", "-n", self.space, "-batch", "-",
+            input="link add br0 type bridge forward_delay 0 mcast_snooping 0\nlink set br0 up\nlink set lo up\n"
+                  f"link add client type veth peer name eth0 netns {self.client}\nlink set client master br0 up\n")
+        run("ip", "-n", self.client, "-batch", "-",
+            input=f"link set lo up\nlink set eth0 up\naddress add {client} dev eth0\n")
+
+    def remove(self):
+        for space in (self.space, self.client):
+            run("ip", "netns", "del", space, check=False)
+
+    @staticmethod
+    def inside(space):
+        return ["nsenter", f"--net=/run/netns/{space}", "--"]
+
+    def http(self, *arguments):
+        """curl of the client."""
+        return run(*self.inside(self.client), "curl", "-sS", "--max-time", "10", *arguments, check=False).stdout
+
+    def load(self, url, **options):
+        return Load(self.inside(self.client), url, **options)
+
+
+# The network of a machine at a switch, as its distribution would set it up.
+NETWORK = """[Unit]
+Description=Network of the test
+DefaultDependencies=no
+Wants=network.target network-online.target
+Before=network.target network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -ec 'ip link set host0 name eth0; ip address add {address} dev eth0; ip link set lo up; ip link set eth0 up'
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def own_groups(name):
+    """A control group of that name in each hierarchy that a systemd would make its own in: two that share one take
+    each other's services away."""
+    made_groups = []
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        mounts = {"": ("unified", "."), "name=systemd": ("systemd",)}.get(controllers, ())
+        for mount in (pathlib.Path("/sys/fs/cgroup") / mount for mount in mounts):
+            if (mount / "cgroup.procs").exists():
+                group = mount / path.lstrip("/") / name
+                try:
+                    group.mkdir(exist_ok=True)
+                    made_groups.append(group)
+                except OSError:
+                    pass  # it is tried without
+                break
+    return made_groups
+
+
 class Container:
-    def __init__(self, base, folder):
+    def __init__(self, base, folder, switch=None, address=None):
         need("systemd-nspawn", "nsenter")
         need_root()
+        self.switch = switch
         self.root = pathlib.Path(folder)
         shutil.rmtree(self.root, ignore_errors=True)
         run("cp", "-a", base, self.root)
         self.log = self.root.with_suffix(".log")
         self.process = None
         self.leader = None
+        self.groups = []
+        if address is not None:
+            self.join(address)
+
+    def join(self, address):
+        units = self.root / "etc/systemd/system"
+        (units / "network.service").write_text(NETWORK.format(address=address))
+        (units / "multi-user.target.wants").mkdir(exist_ok=True)
+        (units / "multi-user.target.wants/network.service").symlink_to("../network.service")
+        (self.root / "etc/hostname").write_text(f"{self.root.name}\n")
 
     def boot(self):
+        where = ["--private-network"]
+        first = []
+        if self.switch is not None:
+            where = ["--network-bridge=br0"]
+            # What is measured is how they stand in for each other, not who else has work to do here.
+            first = ["nice", "-n", "-15", *self.switch.inside(self.switch.space)]
+        self.leader = None
+        self.groups = own_groups(f"gwp{os.getpid()}-{self.root.name}")
+        join = "".join(f"echo $$ >{group}/cgroup.procs; " for group in self.groups)
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                ["systemd-nspawn", "-D", str(self.root), "--register=no", "--keep-unit", "--private-network",
-                 "--console=passive", "--boot"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                ["sh", "-c", join + 'exec "$@"', "sh", *first, "systemd-nspawn", "-D", str(self.root), "--register=no",
+                 "--keep-unit", *where, "--console=passive", "--boot"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -86,11 +177,17 @@ class Container:
                    check=check).stdout
 
     def load(self, url):
-        return Load(self.leader, url)
+        return Load(["nsenter", "--target", self.leader, "--net", "--"], url)
 
-    def stop(self):
-        if self.process is None:
-            return
+    def cut_off(self):
+        """Its power is gone: nobody is told anything by its kernel."""
+        run("ip", "-n", self.switch.space, "link", "del", f"vb-{self.root.name}")
+        os.kill(int(self.leader), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(30)
+
+    def shut_down(self):
+        """As systemctl poweroff does it."""
         if self.leader and self.process.poll() is None:
             try:
                 os.kill(int(self.leader), signal.SIGRTMIN + 4)  # systemd(1): power off
@@ -100,15 +197,29 @@ class Container:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
+
+    def stop(self):
+        if self.process is None:
+            return
+        if self.switch is not None and self.process.poll() is None:
+            self.cut_off()  # with a pair of them, each would wait for the other to take what it has
+        else:
+            self.shut_down()
+        for group in self.groups:
+            for folder, _, _ in os.walk(group, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    pass  # somebody in it has not ended yet
         shutil.rmtree(self.root, ignore_errors=True)
 
 
 class Load:
     """Requests on new and on kept connections, one after the other on each, until it is ended."""
 
-    def __init__(self, leader, url):
+    def __init__(self, inside, url, pause=0.005):
         self.process = subprocess.Popen(
-            ["nsenter", "--target", leader, "--net", "--", "/usr/bin/python3", str(HERE / "load.py"), url],
+            [*inside, "/usr/bin/python3", str(HERE / "load.py"), url, str(pause)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
         assert self.process.stdout.readline() == "running\n"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""load.py URL: requests for URL on new and on kept connections until standard input ends; then says how many
-there were and what failed, as JSON. Every answer has to be 200, and a kept connection is only left when it
-was said that it ends."""
+"""load.py URL SECONDS: requests for URL on new and on kept connections, with a pause of SECONDS on each, until
+standard input ends; then says how many there were and what failed, as JSON. Every answer has to be 200, and a
+kept connection is only left when it was said that it ends."""
 import http.client
 import json
 import sys
@@ -11,7 +11,6 @@ import urllib.parse
 
 NEW = 2
 KEPT = 4
-PAUSE = 0.005
 
 
 class Count:
@@ -39,7 +38,7 @@ def ask(connection, path, close):
     return answer.will_close
 
 
-def client(url, is_new, count, over):
+def client(url, is_new, pause, count, over):
     connection = None
     while not over.is_set():
         begin = time.monotonic()
@@ -55,13 +54,13 @@ def client(url, is_new, count, over):
             connection.close()
             connection = None
         count.add(begin, error)
-        time.sleep(PAUSE)
+        time.sleep(pause)
 
 
 def main():
-    url = urllib.parse.urlsplit(sys.argv[1])
+    url, pause = urllib.parse.urlsplit(sys.argv[1]), float(sys.argv[2])
     count, over = Count(), threading.Event()
-    threads = [threading.Thread(target=client, args=(url, n < NEW, count, over)) for n in range(NEW + KEPT)]
+    threads = [threading.Thread(target=client, args=(url, n < NEW, pause, count, over)) for n in range(NEW + KEPT)]
     for thread in threads:
         thread.start()
     print("running", flush=True)
