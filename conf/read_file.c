@@ -88,3 +88,10 @@ bool read_file_closed(const char *file, const struct place *place, unsigned clos
     (void)close(fd);
     return error == 0 ? is_good : complain(file, place, error, ps);
 }
+
+unsigned read_file_mode(const char *file)
+{
+    struct stat about;
+
+    return stat(file, &about) == 0 ? about.st_mode & 07777 : 0;
+}

@@ -23,4 +23,7 @@ MUST_USE bool read_file(const char *file, const struct place *place, struct aren
 MUST_USE bool read_file_closed(const char *file, const struct place *place, unsigned closed,
                                struct arena *arena, struct problems *ps, struct text *text_out);
 
+/* Its permissions, or 0 if there is no such file. */
+unsigned read_file_mode(const char *file);
+
 #endif

@@ -370,7 +370,7 @@ static bool read_secret(const struct node_config *node, struct arena *arena, str
     struct text secret = TEXT_EMPTY;
 
     if (file.length > 0 &&
-        !read_file_closed(arena_copy(arena, file).at, &place, READ_FILE_SECRET, arena, ps, &secret))
+        !read_file_closed(arena_copy(arena, file).at, &place, READ_FILE_RIGHTS, arena, ps, &secret))
         return false;
     secret = trim_lines(secret);
     if (file.length > 0 && secret.length == 0) {
@@ -381,6 +381,20 @@ static bool read_secret(const struct node_config *node, struct arena *arena, str
     return true;
 }
 
+/* Files are made by all kinds of tools, so one that others may read starts, but not in silence. */
+static void warn_of_open_secret(const struct control *c, struct arena *arena)
+{
+    const char *file = arena_copy(arena, c->node->cluster->secret_file).at;
+    unsigned mode = read_file_mode(file);
+
+    if ((mode & READ_FILE_SECRET) != 0)
+        log_warn(
+            &c->log,
+            "cluster.secret_file: %s is open to others (mode %04o), and who knows it can speak "
+            "as a node: chmod 0600 it (or 0640)",
+            file, mode);
+}
+
 static bool load_secret(struct control *c, struct problems *ps)
 {
     struct text secret;
@@ -388,8 +402,10 @@ static bool load_secret(struct control *c, struct problems *ps)
 
     arena_init(&arena, SIZE_MAX);
     bool is_read = read_secret(c->node, &arena, ps, &secret);
-    if (is_read && secret.length > 0)
+    if (is_read && secret.length > 0) {
         use_secret(c, secret);
+        warn_of_open_secret(c, &arena);
+    }
     arena_reset(&arena);
     return is_read;
 }
