@@ -247,6 +247,7 @@ def test_the_folded_state_is_mended(pair, redis):
     assert len(late.admin("GET", "/v1/keys").json["items"]) == 3
 
 
+@pytest.mark.long
 def test_another_clusters_redis_is_never_merged(make_redis, make_cluster):
     mine, other = make_redis(), make_redis()
     pair, stranger = make_cluster(mine), make_cluster(other, count=1, is_new=True)

@@ -135,6 +135,7 @@ def test_a_restart_is_told_once_each_way(make_node, redis):
     assert node.log().count("Redis is away") == 1
 
 
+@pytest.mark.long
 def test_what_hangs_is_noticed_and_what_flaps_does_not_flood_the_log(make_node, make_proxy, redis):
     proxy = make_proxy(redis)
     node = start(make_node, redis.state(servers=[proxy.address]))

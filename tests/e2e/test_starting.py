@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness.client import Cut
-from harness.wait import SLOWNESS, scaled, until
+from harness.wait import SLOWNESS, Clock, scaled, until
 
 pytestmark = [pytest.mark.sanitize, pytest.mark.heavy]
 
@@ -21,20 +21,29 @@ def foreign(i):
     return f"imported-key-{i:010}"
 
 
+made = {}  # what is in its state folder: brought once
+
+
 @pytest.fixture
-def loaded(make_node, origin):
+def loaded(make_node):
     """A node, stopped, whose journal takes a while."""
-    node = make_node(log={"level": "info", "access": "off"})
-    node.upstream("o", origin)
-    node.route("r", "o", auth={"methods": ["key"]})
-    node.consumer("acme")
-    lines = "".join(f'{{"consumer":"acme","sha256":"'
-                    f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
-                    for i in range(KEYS)).encode()
-    answer = node.admin("POST", "/v1/keys/import", lines, headers=NDJSON, timeout=120)
-    assert answer.status == 201, answer
-    node.consumer("later")
-    assert node.stop(60) == 0
+    node = make_node(start=False, log={"level": "info", "access": "off"})
+    state = node.folder / "state"
+    if not made:
+        node.start()
+        node.route("r", respond={"body": "here"}, auth={"methods": ["key"]})
+        node.consumer("acme")
+        lines = "".join(f'{{"consumer":"acme","sha256":"'
+                        f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
+                        for i in range(KEYS)).encode()
+        answer = node.admin("POST", "/v1/keys/import", lines, headers=NDJSON, timeout=120)
+        assert answer.status == 201, answer
+        node.consumer("later")
+        assert node.stop(60) == 0
+        made.update((path.name, path.read_bytes()) for path in state.iterdir())
+    for name, content in made.items():
+        (state / name).write_bytes(content)
+        (state / name).chmod(0o600)
     return node
 
 
@@ -49,41 +58,54 @@ def answers(node):
     return node.admin_connection()
 
 
+def start_and(loaded, look):
+    """What look(caller) answers of the node while it loads: again, if it was ready before the end."""
+    for _ in range(6):
+        loaded.start(wait=False)
+        with answers(loaded) as caller:
+            seen = look(caller)
+            if caller.call("GET", "/readyz").status == 503:
+                return seen
+        assert loaded.stop(60) == 0
+    raise AssertionError("it was ready too soon each time")
+
+
 def test_alive_and_not_ready_while_it_loads(loaded):
-    loaded.start(wait=False)
-    with answers(loaded) as caller:
-        assert caller.call("GET", "/livez").status == 200
-        ready = caller.call("GET", "/readyz")
-        assert (ready.status, ready.text) == (503, "starting\n")
-        assert ready.header("Retry-After") == "1"
-        refused = caller.call("GET", "/v1/keys?limit=1")
-        assert (refused.status, refused.header("Retry-After")) == (503, "1"), refused
-        assert refused.json["type"].endswith("starting")
-        assert caller.call("PUT", "/v1/consumers/other", {}).status == 503
-        assert caller.call("GET", "/v1/keys", token="nobody").status == 401
-        assert caller.call("GET", "/metrics", token=None).status == 200
-        status = caller.call("GET", "/v1/status").json
-        assert status["state"] == "starting"
-        assert "journal" in status["reason"], status
-        times = []
+    def look(caller):
+        return [caller.call("GET", "/livez"), caller.call("GET", "/readyz"),
+                caller.call("GET", "/v1/keys?limit=1"), caller.call("PUT", "/v1/consumers/other", {}),
+                caller.call("GET", "/v1/keys", token="nobody"),
+                caller.call("GET", "/metrics", token=None), caller.call("GET", "/v1/status")]
+
+    alive, ready, refused, put, unknown, metrics, status = start_and(loaded, look)
+    assert (alive.status, put.status, unknown.status, metrics.status) == (200, 503, 401, 200)
+    assert (ready.status, ready.text) == (503, "starting\n")
+    assert ready.header("Retry-After") == "1"
+    assert (refused.status, refused.header("Retry-After")) == (503, "1"), refused
+    assert refused.json["type"].endswith("starting")
+    assert status.json["state"] == "starting"
+    assert "journal" in status.json["reason"], status
+    times = []
+    with loaded.admin_connection() as caller, Clock() as clock:
         while True:
             begin = time.monotonic()
             if caller.call("GET", "/readyz").status == 200:
                 break
             times.append(time.monotonic() - begin)
+        late = clock.late
     times.sort()
     # Once in a while the machine itself holds somebody up.
-    assert times[int(len(times) * 0.95)] < 0.2 * SLOWNESS and times[-1] < 2 * SLOWNESS, times[-9:]
+    if times:
+        assert times[int(len(times) * 0.95)] < 0.2 * SLOWNESS + late
+        assert times[-1] < 2 * SLOWNESS + late, times[-9:]
     assert loaded.get("/", {"X-API-Key": foreign(KEYS - 1)}).status == 200
     assert "reason" not in loaded.status()
 
 
 def test_who_connects_while_it_loads_is_served_once_it_is_ready(loaded):
-    loaded.start(wait=False)
-    answers(loaded).close()
-    begin_status = loaded.admin("GET", "/readyz", token=None).status
-    assert loaded.get("/", {"X-API-Key": foreign(1)}, timeout=60).status == 200
-    assert begin_status == 503
+    link = start_and(loaded, lambda caller: loaded.connect(60))
+    with link:
+        assert link.request("GET", "/", {"X-API-Key": foreign(1)}).status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

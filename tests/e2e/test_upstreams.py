@@ -196,7 +196,7 @@ def test_outliers_are_ejected_and_taken_back(node, make_origin):
     a, b = make_origin(flaky), make_origin(named("good"))
     node.upstream("o", a, b, balance="round_robin",
                   outlier={"failures": 3, "window": "60s", "max_ejected": 50,
-                           "eject_for": scaled("3s", "10s")})
+                           "eject_for": scaled("3s", "6s")})
     node.route("r", "o")
     ask_many(node, 20)
     assert ask_many(node, 20) == {"good": 20}
