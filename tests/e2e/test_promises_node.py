@@ -196,6 +196,7 @@ def test_a_revoked_key_stays_revoked_whichever_way_it_is_brought_again(make_node
     """Under a secret a key and its SHA-256 are kept as two."""
     secret = tmp_path / "secret"
     secret.write_text("a secret of the cluster\n")
+    secret.chmod(0o600)
     node = make_node(cluster={"secret_file": str(secret)})
     node.route("r", respond={"body": "in"}, auth={"methods": ["key"]})
     node.consumer("acme")

@@ -2,6 +2,7 @@
 """The running binary is replaced, under hostile neighbours: signals at the wrong time, a full disk,
 files that went bad since the start, children that are killed while changes are made; and what many
 replacements leave behind."""
+import collections
 import contextlib
 import os
 import pathlib
@@ -44,14 +45,16 @@ def descriptors(pid):
     return sorted(found)
 
 
-class Late:
-    """Words that are not known before they are printed."""
+def settled_descriptors(node):
+    """Once they have been the same for a second: connections have ended, files are open."""
+    seen = []
 
-    def __init__(self, words):
-        self.words = words
+    def is_flat():
+        seen.append(descriptors(node.process.pid))
+        return len(seen) > 20 and all(one == seen[-1] for one in seen[-20:])
 
-    def __str__(self):
-        return self.words()
+    until(is_flat, timeout=20, pause=0.05, what="descriptors that stay as they are")
+    return seen[-1]
 
 
 def memory_kb(pid):
@@ -82,18 +85,13 @@ def test_many_replacements_leave_nothing_behind(replaceable):
     node = replaceable
     assert node.upgrade().status == 200
     until(lambda: node.predecessors[-1].poll() is not None, timeout=20)
-    first, small = descriptors(node.process.pid), memory_kb(node.process.pid)
+    first, small = settled_descriptors(node), memory_kb(node.process.pid)
     for _ in range(scaled(25, 8)):
         assert node.upgrade().status == 200
         assert node.get("/").status == 200
     until(lambda: all(p.poll() == 0 for p in node.predecessors), timeout=20)
-    last = []
-
-    def are_as_few():
-        last[:] = descriptors(node.process.pid)
-        return len(last) <= len(first)
-
-    until(are_as_few, what=Late(lambda: f"as few as {first}: {last}"))
+    last = settled_descriptors(node)
+    assert len(last) <= len(first), collections.Counter(last) - collections.Counter(first)
     assert memory_kb(node.process.pid) < small * 1.3 + 1024
     assert node.child() is None
 
