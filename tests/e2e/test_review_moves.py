@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draining and giving back from every state, and what a crowd at the admin address keeps out."""
 import contextlib
+import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
+from harness.client import Cut
 from harness.node import BUILD, TOKENS
-from harness.peer import SECRET, ask
+from harness.peer import SECRET, ask, sign
 from harness.wait import SLOWNESS, until
 from test_cluster_crowds import member_like
 from test_ha_runtime import SERVES, YIELDS, Site
@@ -18,7 +22,7 @@ from test_ha_runtime import SERVES, YIELDS, Site
 ROOM = 512  # connections of the admin API
 
 
-# ---- who says nothing keeps nobody out ---------------------------------------------------------
+# ---- who says nothing keeps nobody out ----------------------------------------------------------
 
 
 @pytest.mark.sanitize
@@ -40,7 +44,7 @@ def test_a_crowd_without_a_token_does_not_shut_operators_out(node, said):
         assert waiting.sock.gettimeout() and not waiting.is_closed(timeout=0.2)
 
 
-# ---- draining, and back ------------------------------------------------------------------------
+# ---- draining, and back -------------------------------------------------------------------------
 
 
 @pytest.fixture(name="site")
@@ -143,7 +147,87 @@ def test_an_upgrade_while_an_address_is_given_back_leaves_nothing_drained(site, 
     assert ask(node, "POST", "/v1/cluster/yield", {"address": "vb"}).status == 200
 
 
-# ---- cluster upgrade --------------------------------------------------------------
+# ---- whatever comes when ------------------------------------------------------------------------
+
+
+def ask_for(node, is_cut):
+    """As the home of "vb" does; a home that dies hangs up before it is answered."""
+    body = json.dumps({"address": "vb"}).encode()
+    lines = [("Content-Type", "application/json"),
+             ("Gatewayd-Signature", sign("POST", "/v1/cluster/yield", body, node.name))]
+    try:
+        with node.admin_connection(timeout=30) as c:
+            if is_cut:
+                c.sock.settimeout(random.random() * 0.2)
+            c.call("POST", "/v1/cluster/yield", body, token=None, headers=lines)
+    except (OSError, Cut):
+        pass  # the timeout, or a process that was replaced
+
+
+def do_something(site, held):
+    """One thing that an operator, keepalived, the other node or a client does."""
+    node, name = site.node, random.choice(("va", "vb"))
+    what = random.randrange(10)
+    if what < 2:
+        node.admin("POST", "/v1/drain", {} if random.random() < 0.3 else {"address": name})
+    elif what < 4:
+        node.admin("DELETE", "/v1/drain" + ("" if random.random() < 0.3 else f"?address={name}"))
+    elif what < 6:
+        site.say(name, random.choice(("MASTER", "MASTER", "BACKUP", "FAULT")))
+    elif what == 6:
+        thread = threading.Thread(target=ask_for, args=(node, random.random() < 0.5))
+        thread.start()
+        held.append(thread)
+    elif what == 7:
+        time.sleep(random.random() * 0.3)
+    elif random.random() < 0.15:
+        assert node.upgrade().status == 200
+    else:
+        c = site.connect(random.choice(("127.0.0.2", "127.0.0.3")))
+        c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        held.append(c)
+
+
+def in_service(site):
+    status = site.node.status()
+    return status["state"] == "ready" and site.tracks() == (SERVES, SERVES) and \
+        [a["phase"] for a in status["addresses"]] == ["serving"] * 2
+
+
+@pytest.mark.long
+@pytest.mark.sanitize_long
+def test_whatever_comes_in_whatever_order_ends_in_service(site, origin):
+    site.node.config["timeouts"]["drain"] = "1s"
+    site.node.write_config()
+    site.serve()
+    site.node.upstream("o", origin)
+    site.node.route("r", "o")
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    random.seed(seed)
+    for _ in range(20):
+        held = []
+        for _ in range(random.randint(3, 14)):
+            do_something(site, held)
+        for one in held:
+            if not isinstance(one, threading.Thread):
+                one.close()
+        for name in ("va", "vb"):
+            site.say(name, "MASTER")
+        assert site.node.admin("DELETE", "/v1/drain").status == 204
+        for one in held:
+            if isinstance(one, threading.Thread):
+                one.join()
+        until(lambda: in_service(site), timeout=30, what="both addresses in service")
+        for host in ("127.0.0.2", "127.0.0.3"):
+            with site.connect(host) as c:
+                answer = c.request("GET", "/")
+                assert (answer.status, answer.header("Connection")) == (200, None)
+        until(lambda: sum(a["connections"] + a["exchanges"]
+                          for a in site.node.status()["addresses"]) == 0, what="nobody connected")
+
+
+# ---- cluster upgrade ----------------------------------------------------------------------------
 
 
 @pytest.fixture(name="pair")
