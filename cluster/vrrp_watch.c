@@ -14,6 +14,7 @@
 #define ASK_MS       900  /* for an answer */
 #define FRESH_MS     2500 /* so long an answer counts */
 #define YIELD_MS     15000
+#define REFUSED_MS   1000 /* until it is asked again */
 #define LOOK_MOST_MS 3000 /* from the beginning, until every other node has said what it has */
 #define NODES_MOST   64
 #define CONFLICT_MS  3000 /* both have it for longer than a word counts: it is not just moving */
@@ -38,6 +39,7 @@ struct wish {
     struct vrrp_watch *watch;
     size_t index;
     struct peer_call *call; /* who has it is asked to give it back */
+    uint64_t refused_ms;    /* when it would not; 0: it has not */
     uint64_t conflict_ms;   /* since when another has it while we do; 0: none */
 };
 
@@ -211,10 +213,12 @@ static void on_yielded(void *arg, const struct peer_answer *answer)
         ha_take(ha, wish->index);
     else if (answer->status == 202)
         ha_note_promise(ha, wish->index);
-    else
+    else {
+        wish->refused_ms = loop_now_ms(wish->watch->loop);
         log_warn(&log_ha, "address %.*s is not given back: the node that has it answers %u%s%.*s",
                  TEXT_ARGS(ha_get(ha, wish->index).address->name), answer->status,
                  answer->reason.length > 0 ? ", " : "", TEXT_ARGS(answer->reason));
+    }
 }
 
 static void ask_for(struct wish *wish, const struct members_view *holder)
@@ -223,7 +227,8 @@ static void ask_for(struct wish *wish, const struct members_view *holder)
     struct text name = ha_get(w->ha, wish->index).address->name;
     struct builder body;
 
-    if (wish->call != NULL || w->peers == NULL)
+    if (wish->call != NULL || w->peers == NULL ||
+        (wish->refused_ms != 0 && loop_now_ms(w->loop) - wish->refused_ms < REFUSED_MS))
         return;
     log_info(&log_ha, "address %.*s: %.*s is asked to give it back", TEXT_ARGS(name),
              TEXT_ARGS(holder->member.name));

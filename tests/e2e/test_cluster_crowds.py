@@ -65,11 +65,11 @@ def test_ten_thousand_revocations_without_redis(pair, redis):
         assert answer.status == 409, answer
 
 
-def member_like(redis, name, address):
+def member_like(redis, name, address, like="gw-b", **more):
     """What b says of itself, as another node of that address."""
-    said = redis.cli("HGET", MEMBERS, "gw-b")
+    said = redis.cli("HGET", MEMBERS, like)
     _, incarnation, fields = said.split(b" ", 2)
-    fields = {**json.loads(fields), "name": name, "address": address}
+    fields = {**json.loads(fields), "name": name, "address": address, **more}
     seconds, micros = redis.cli("TIME")
     now = int(seconds) * 1000 + int(micros) // 1000
     redis.cli("HSET", MEMBERS, name, b" ".join([str(now).encode(), b"0" * len(incarnation),

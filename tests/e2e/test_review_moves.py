@@ -227,6 +227,26 @@ def test_whatever_comes_in_whatever_order_ends_in_service(site, origin):
                           for a in site.node.status()["addresses"]) == 0, what="nobody connected")
 
 
+@pytest.mark.long
+def test_a_node_that_refuses_an_address_is_asked_each_second(site, redis):
+    """Wrong for half a minute, as clocks or secrets that differ are, it does not fill the log."""
+    site.node.config["state"].update({"store": "redis", "redis": redis.state()})
+    site.node.write_config()
+    site.say("va", "BACKUP")
+    site.node.start(timeout=30)
+    begun = time.monotonic()
+
+    def refusals():
+        member_like(redis, "gw-x", "127.0.0.1:1", like="gw-test", vrrp="va=master")
+        return site.node.log().count("address va is not given back")
+
+    until(lambda: refusals() >= 2, timeout=20, what="a refusal, and another")
+    first = time.monotonic()
+    until(lambda: refusals() >= 5, timeout=20, what="some more")
+    assert time.monotonic() - first > 2, "not at each look"
+    assert first - begun > 5 and phases(site)["va"] == "waiting"
+
+
 # ---- cluster upgrade ----------------------------------------------------------------------------
 
 
