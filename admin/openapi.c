@@ -141,6 +141,27 @@ static void print_headers(const struct operation *o, struct text status, struct 
     }
 }
 
+/* One component, or "Route|Difference": either, as the query says. */
+static void print_schema(struct text components, struct builder *b)
+{
+    struct text component;
+    bool is_one = true;
+
+    for (size_t i = 0; i < components.length; i++) {
+        is_one = is_one && components.at[i] != '|';
+    }
+    if (is_one) {
+        builder_addf(b, "                $ref: '#/components/schemas/%.*s'\n",
+                     TEXT_ARGS(components));
+        return;
+    }
+    builder_add(b, TEXT_OF("                anyOf:\n"));
+    while (text_cut(&components, '|', &component)) {
+        builder_addf(b, "                  - $ref: '#/components/schemas/%.*s'\n",
+                     TEXT_ARGS(component));
+    }
+}
+
 /* "200 Route, 204" */
 static void print_answers(const struct operation *o, struct builder *b)
 {
@@ -157,10 +178,9 @@ static void print_answers(const struct operation *o, struct builder *b)
                      describe(status));
         print_headers(o, status, b);
         if (component.length > 0) {
-            builder_addf(b,
-                         "          content:\n            %s:\n              schema:\n"
-                         "                $ref: '#/components/schemas/%.*s'\n",
-                         o->type == NULL ? "application/json" : o->type, TEXT_ARGS(component));
+            builder_addf(b, "          content:\n            %s:\n              schema:\n",
+                         o->type == NULL ? "application/json" : o->type);
+            print_schema(component, b);
         }
     }
     if (!o->is_open) {

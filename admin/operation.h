@@ -70,7 +70,7 @@ struct operation {
     const char *tag;
     const char *summary;
     const char *request; /* component of the OpenAPI document, or NULL */
-    const char *success; /* statuses with their components: "200 Route, 201 Route" */
+    const char *success; /* statuses with their components: "200 Route|Difference, 201 Route" */
     const char *type;    /* of the answer, when it is not application/json */
 };
 

@@ -67,7 +67,7 @@ const size_t operation_parameter_count = ARRAY_LENGTH(operation_parameters);
           .tag = plural,                                                                           \
           .summary = "Makes or replaces the " singular ".",                                        \
           .request = Component,                                                                    \
-          .success = "200 " Component ", 201 " Component ", 202 " Component },                     \
+          .success = "200 " Component "|Difference, 201 " Component ", 202 " Component },          \
         { .method = METHOD_PATCH,                                                                  \
           .path = "/v1/" plural "/{name}",                                                         \
           .role = (least),                                                                         \
@@ -82,14 +82,14 @@ const size_t operation_parameter_count = ARRAY_LENGTH(operation_parameters);
           .summary = "Merges into what was set of the " singular " (RFC 7396); then defaults "     \
                      "apply.",                                                                     \
           .request = "MergePatch",                                                                 \
-          .success = "200 " Component ", 202 " Component },                                        \
+          .success = "200 " Component "|Difference, 202 " Component },                             \
     {                                                                                              \
         .method = METHOD_DELETE, .path = "/v1/" plural "/{name}", .role = (least),                 \
         .kind = RESOURCE_##KIND, .has_conditions = true, .is_change = true,                        \
         .queries = OPERATION_DRY_RUN | OPERATION_WRITES, .handle = serve_delete_resource,          \
         .id = "delete" Component, .tag = plural,                                                   \
         .summary = "Removes the " singular "; 409 names what still needs it.",                     \
-        .success = "202 Empty, 204"                                                                \
+        .success = "200 Difference, 202 Empty, 204"                                                \
     }
 
 const struct operation operation_rows[] = {
@@ -107,7 +107,7 @@ const struct operation operation_rows[] = {
       .tag = "upstreams",
       .summary = "Weight and drain of one target; answers with the upstream.",
       .request = "TargetPatch",
-      .success = "200 Upstream, 202 Upstream" },
+      .success = "200 Upstream|Difference, 202 Upstream" },
     { .method = METHOD_GET,
       .path = "/v1/upstreams/{name}/health",
       .role = TOKENS_VIEWER,
@@ -151,7 +151,7 @@ const struct operation operation_rows[] = {
       .tag = "keys",
       .summary = "Many keys in one revision, all or none; a line of JSON each.",
       .request = "KeyImport",
-      .success = "201 Imported, 202 Imported" },
+      .success = "200 Imported, 201 Imported, 202 Imported" },
     { .method = METHOD_GET,
       .path = "/v1/keys/{id}",
       .role = TOKENS_VIEWER,
@@ -292,7 +292,7 @@ const struct operation operation_rows[] = {
       .id = "getStatus",
       .tag = "node",
       .summary = "This node; or each of them.",
-      .success = "200 Status" },
+      .success = "200 Status|StatusList" },
     { .method = METHOD_POST,
       .path = "/v1/drain",
       .role = TOKENS_OPERATOR,

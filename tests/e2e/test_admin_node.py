@@ -175,6 +175,14 @@ def test_answers_are_as_described(node, origin):
         fits(call(node, "GET", f"/v1/{kind}"), f"{component}List")
     fits(call(node, "GET", "/v1/config"), "Config")
     fits(call(node, "PUT", "/v1/config?dry_run=true", {"consumers": [{"name": "c"}]}), "Difference")
+    for method, path, body in (("PUT", "/v1/routes/{name}", {"respond": {}}),
+                               ("PATCH", "/v1/routes/{name}", {"timeout": "2s"}),
+                               ("DELETE", "/v1/routes/{name}", None)):
+        answer = call(node, method, path.format(name="r") + "?dry_run=true", body)
+        fits(answer, "Difference")
+        described = DOCUMENT["paths"][path][method.lower()]["responses"][str(answer.status)]
+        assert "Difference" in str(described["content"])
+    fits(call(node, "GET", "/v1/status?nodes=all"), "StatusList")
     fits(call(node, "GET", "/v1/revisions/2"), "RevisionDetail")
     fits(call(node, "GET", "/v1/status"), "Status")
     fits(call(node, "GET", "/v1/upstreams/o/health"), "Health")
