@@ -43,11 +43,17 @@ static bool is_name(struct text t)
     return true;
 }
 
+/* As the kernel takes them (dev_valid_name), without '.', which names a folder, and without bytes
+ * that no terminal shows. */
 static bool is_interface(struct text t)
 {
+    for (size_t i = 0; i < t.length; i++) {
+        if ((unsigned char)t.at[i] <= ' ' || t.at[i] == '\x7f')
+            return false;
+    }
     return t.length > 0 && t.length < IFNAMSIZ && !text_equals(t, TEXT_OF(".")) &&
            !text_equals(t, TEXT_OF("..")) && text_find_byte(t, '/') == t.length &&
-           text_find_byte(t, ':') == t.length && text_find_byte(t, '\0') == t.length;
+           text_find_byte(t, ':') == t.length;
 }
 
 static bool parse_length(struct text digits, sa_family_t family, unsigned *length_out)

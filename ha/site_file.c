@@ -22,11 +22,16 @@ static bool is_name(const char *word)
     return strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
-/* As the kernel takes them (dev_valid_name), without '.', which names a folder. */
+/* As the kernel takes them (dev_valid_name), without '.', which names a folder, and without bytes
+ * that no terminal shows. */
 static bool is_interface(const char *word)
 {
     size_t length = strlen(word);
 
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)word[i] <= ' ' || word[i] == '\x7f')
+            return false;
+    }
     return length > 0 && length < IFNAMSIZ && strcmp(word, ".") != 0 && strcmp(word, "..") != 0 &&
            strpbrk(word, "/:") == NULL;
 }

@@ -77,6 +77,8 @@ static void what_is_wrong_is_said_with_what_would_do(void **state)
            "2001:db8::100/64, got \"10.0.0.1\".");
     refuse("va 10.0.0.1/24 eth0:1 home\n", 1, "interface",
            "The interface must be the name of a network interface, as eth0, got \"eth0:1\".");
+    refuse("va 10.0.0.1/24 e\rth0 home\n", 1, "interface",
+           "The interface must be the name of a network interface, as eth0, got \"e\rth0\".");
     refuse("va 10.0.0.1/24 eth0 master\n", 1, "role",
            "The role must be home (this node should hold the address) or guest (another should), "
            "got \"master\".");

@@ -44,11 +44,24 @@ static void all_of_the_text_or_nothing(void **state)
     refuse("1x", 99);
 }
 
+static void long_ones_fit(void **state)
+{
+    uint64_t value = 0;
+
+    assert_true(digits_parse_u64("9999999999999999999", 19, &value));
+    assert_true(value == UINT64_C(9999999999999999999));
+    assert_false(digits_parse_u64("10000000000000000000", 20, &value));
+    assert_false(digits_parse_u64("", 0, &value));
+    assert_false(digits_parse_u64("1 2", 3, &value));
+    assert_true(value == UINT64_C(9999999999999999999));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digits_are_a_number),
         cmocka_unit_test(all_of_the_text_or_nothing),
+        cmocka_unit_test(long_ones_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

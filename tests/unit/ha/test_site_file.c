@@ -49,6 +49,8 @@ static void everything_else_is_refused(void **state)
     refuse("va 10.0.0.1;x/24 eth0 home\n", "line 1: an address is IPv4/LENGTH or IPv6/LENGTH");
     refuse("va 10.0.0.1/24 ../eth0 home\n",
            "line 1: an interface is 1 to 15 characters without / and :");
+    refuse("va 10.0.0.1/24 e\vth0 home\n",
+           "line 1: an interface is 1 to 15 characters without / and :");
     refuse("va 10.0.0.1/24 eth0 Home\n", "line 1: the last word is home or guest");
     refuse("va 10.0.0.1/24 e home\nva 10.0.0.2/24 e home\n",
            "line 2: the name stands in another line, too");
