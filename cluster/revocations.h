@@ -3,9 +3,9 @@
  * revocations.h - revoking a key while the shared store is away: durable and in force here, told to
  * every known node directly, and told to the shared history once it can be.
  *
- *     store_revoke ─▶ POST /v1/cluster/revocations to each known node ─▶ done (who has not
- * confirmed) └── not confirmed: again, until it is, or the history says it store back ─▶ a commit
- * that revokes what is unshared, by whichever node comes first
+ *     store_revoke ─▶ told to each known node ─▶ done (who has not confirmed)
+ *         │                    └── not confirmed: again, until it is, or the history says it
+ *         └── the store is back ─▶ a commit of what is unshared, by whichever node comes first
  *
  * Lifetime: process, with a shared store only. Control thread.
  */

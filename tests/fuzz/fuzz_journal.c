@@ -29,6 +29,20 @@ static void mend(char *file, size_t size)
     state_folder_mend(file + HEAD_SIZE, size - HEAD_SIZE);
 }
 
+/* What is known of it says the same when it is read again. */
+static void print_again(const struct item *item, struct builder *b)
+{
+    struct arena arena;
+    struct item again;
+    bool is_bad;
+    item_print(item, b);
+    struct text printed = builder_text(b);
+    arena_init(&arena, SIZE_MAX);
+    MUST(item_next(&printed, &arena, &again, &is_bad) && text_is_empty(printed));
+    MUST(again.kind == item->kind && !again.is_newer);
+    arena_reset(&arena);
+}
+
 static void read_items(struct text bytes)
 {
     struct arena arena;
@@ -39,7 +53,8 @@ static void read_items(struct text bytes)
     builder_init(&b, SIZE_MAX);
     while (item_next(&bytes, &arena, &item, &is_bad)) {
         builder_clear(&b);
-        item_print(&item, &b);
+        if (item.kind != ITEM_UNKNOWN)
+            print_again(&item, &b);
         arena_reset(&arena);
     }
     builder_fini(&b);

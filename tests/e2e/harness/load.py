@@ -70,7 +70,7 @@ class Client:
         self.answers = 0
         self.failures = []
         self.took = []
-        self.lates = []
+        self.delays = []
         self.statuses = {}
         self.is_over = False
 
@@ -129,7 +129,7 @@ class Client:
         while not self.is_over:
             begin = time.monotonic()
             await asyncio.sleep(0.01)
-            self.lates.append(max(0.0, time.monotonic() - begin - 0.01))
+            self.delays.append(max(0.0, time.monotonic() - begin - 0.01))
 
     async def run(self):
         loop = asyncio.get_running_loop()
@@ -139,8 +139,8 @@ class Client:
         print("started", flush=True)
         await asyncio.gather(*tasks)
         self.took.sort()
-        self.lates.sort()
-        late = self.lates[len(self.lates) * 99 // 100] if self.lates else 0.0
+        self.delays.sort()
+        late = self.delays[len(self.delays) * 99 // 100] if self.delays else 0.0
         count = len(self.took)
         at = {"p50": count // 2, "p99": count * 99 // 100, "p999": count * 999 // 1000,
               "max": count - 1}
