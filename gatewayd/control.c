@@ -153,9 +153,21 @@ static enum control_state state_of(const struct control *c)
     return why_behind(c) != NULL ? CONTROL_BEHIND : CONTROL_READY;
 }
 
-struct control_status control_status(const struct control *c)
+struct control_rest control_get_rest(void)
 {
     struct metrics_block *node = metrics_node();
+
+    return (struct control_rest){
+        .connections = metrics_sum(node, METRIC_CONNECTIONS),
+        .exchanges = metrics_sum(node, METRIC_EXCHANGES),
+        .streams = metrics_sum(node, METRIC_TUNNELS),
+    };
+}
+
+struct control_status control_status(const struct control *c)
+{
+    const struct control_rest ours = control_get_rest();
+    const struct control_rest *rest = &c->inherit.rest;
     enum control_state state = state_of(c);
 
     return (struct control_status){
@@ -164,9 +176,9 @@ struct control_status control_status(const struct control *c)
         .revision = c->revision,
         .reason = text_of(state == CONTROL_STARTING ? c->starting : why_behind(c)),
         .started_at = c->started_at,
-        .connections = metrics_sum(node, METRIC_CONNECTIONS),
-        .exchanges = metrics_sum(node, METRIC_EXCHANGES),
-        .streams = metrics_sum(node, METRIC_TUNNELS),
+        .connections = ours.connections + rest->connections,
+        .exchanges = ours.exchanges + rest->exchanges,
+        .streams = ours.streams + rest->streams,
         .memory_bytes = memory_resident(),
     };
 }

@@ -89,14 +89,15 @@ const char *control_state_name(enum control_state state); /* "starting", … */
 
 struct control_status {
     enum control_state state;
-    bool is_ready;        /* what /readyz says: ready or behind */
-    uint64_t revision;    /* in force */
-    struct text reason;   /* CONTROL_BEHIND: why the newest could not be applied; CONTROL_STARTING:
-                             what is being done or waited for; borrowed */
-    int64_t started_at;   /* ms since the epoch */
-    uint64_t connections; /* of clients, open now */
-    uint64_t exchanges;   /* being worked on now */
-    uint64_t streams;     /* of them, tunnels */
+    bool is_ready;      /* what /readyz says: ready or behind */
+    uint64_t revision;  /* in force */
+    struct text reason; /* CONTROL_BEHIND: why the newest could not be applied; CONTROL_STARTING:
+                           what is being done or waited for; borrowed */
+    int64_t started_at; /* ms since the epoch */
+    uint64_t
+        connections;    /* of clients, open now; with what a process that was replaced has left: */
+    uint64_t exchanges; /* being worked on now */
+    uint64_t streams;   /* of them, tunnels */
     uint64_t memory_bytes;
 };
 struct control_status control_status(const struct control *c);

@@ -396,6 +396,19 @@ static void on_state(struct control *c, const struct handover_frame *frame,
         control_estate_receive(c, frame->fields[HANDOVER_SCOPE], fd);
 }
 
+static void on_rest(struct control *c, const struct handover_frame *frame)
+{
+    struct text rest = frame->fields[HANDOVER_TEXT];
+    uint64_t numbers[3];
+    struct text piece;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        if (!text_cut(&rest, ' ', &piece) || !text_parse_u64(piece, &numbers[i]))
+            return;
+    }
+    c->inherit.rest = (struct control_rest){ numbers[0], numbers[1], numbers[2] };
+}
+
 static void on_frame(void *arg, const struct handover_frame *frame, struct handover_fds *fds)
 {
     struct control *c = arg;
@@ -434,6 +447,9 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_STATE:
         on_state(c, frame, fds);
         return;
+    case HANDOVER_REST:
+        on_rest(c, frame);
+        return;
     case HANDOVER_WORD:
     case HANDOVER_CAN:
     case HANDOVER_REFUSED:
@@ -460,6 +476,7 @@ static void on_gone(void *arg)
     struct control_inherit *in = inherit_of(c);
 
     handover_link_free(&in->link);
+    in->rest = (struct control_rest){ 0 };
     answer_questions(c);
     if (in->phase == CONTROL_INHERIT_OURS) {
         log_info(&c->log, "the process before this one has ended");

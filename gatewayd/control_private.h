@@ -77,6 +77,13 @@ enum control_upgrade_phase {
     CONTROL_UPGRADE_REPLACED,
 };
 
+/* What a process that was replaced has left; zeros: nothing, or there is none. */
+struct control_rest {
+    uint64_t connections;
+    uint64_t exchanges;
+    uint64_t streams;
+};
+
 /* Towards the process after us. */
 struct control_upgrade {
     enum control_upgrade_phase phase;
@@ -97,6 +104,7 @@ struct control_upgrade {
     bool must_quit;
     unsigned holding; /* workers that may still accept */
     uint64_t questions;
+    struct control_rest rest; /* that it was told last */
     control_upgraded_fn *done;
     void *arg;
 };
@@ -131,6 +139,7 @@ struct control_inherit {
     struct text *drained; /* owned */
     bool *drained_is_address;
     size_t drained_count;
+    struct control_rest rest; /* of the process before us */
     struct list questions;
 };
 
@@ -257,6 +266,9 @@ void control_inherit_tell(struct control *c, struct text what); /* a sign of lif
 /* The process before us ends what began with the key; `done` when it has. False: there is none. */
 bool control_inherit_end_key(struct control *c, struct key_handle handle, control_done_fn *done,
                              void *arg);
+
+/* control.c: what this process has. */
+struct control_rest control_get_rest(void);
 
 /* control.c: clients are let in from now on. */
 void control_begin_serving(struct control *c);

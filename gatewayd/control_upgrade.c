@@ -32,6 +32,8 @@
 #define TOO_LONG_MS 110000
 /* From "mine" until it accepts; who waits for that is not kept waiting for longer. */
 #define ACCEPTING_MS 1000
+/* How often the process after us hears what is left. */
+#define REST_MS 200
 /* For a process that said why it ends, or closed its end, to be gone by itself. */
 #define GOING_MS 1000
 
@@ -405,6 +407,22 @@ static void on_serving(struct control *c)
     send_kind(c, HANDOVER_YOURS);
 }
 
+/* What is left here is the node's: its status counts it. */
+static void send_rest(struct control *c)
+{
+    struct control_rest rest = control_get_rest();
+    struct handover_frame frame = { .kind = HANDOVER_REST };
+    char said[3 * TEXT_NUMBER_SIZE];
+
+    if (memcmp(&rest, &c->upgrade.rest, sizeof(rest)) == 0)
+        return;
+    c->upgrade.rest = rest;
+    snprintf(said, sizeof(said), "%llu %llu %llu", (unsigned long long)rest.connections,
+             (unsigned long long)rest.exchanges, (unsigned long long)rest.streams);
+    frame.fields[HANDOVER_TEXT] = text_of(said);
+    handover_link_send(c->upgrade.link, &frame, NULL, 0);
+}
+
 static void on_mine(struct control *c)
 {
     struct control_upgrade *u = upgrade_of(c);
@@ -413,6 +431,7 @@ static void on_mine(struct control *c)
     u->phase = CONTROL_UPGRADE_REPLACED;
     u->is_told = u->must_quit;
     tell_supervisor(u->pid);
+    send_rest(c);
     print_taken_over(u, said, sizeof(said));
     log_info(&c->log, "%s; at most %lld ms for what is in flight here, then the end", said,
              (long long)c->node->timeouts.drain);
@@ -425,7 +444,6 @@ static void on_accepting(struct control *c)
     struct control_upgrade *u = upgrade_of(c);
     char said[256];
 
-    loop_timer_stop(&u->poll);
     print_taken_over(u, said, sizeof(said));
     answer(c, true, text_of(said));
 }
@@ -566,6 +584,7 @@ static void on_frame(void *arg, const struct handover_frame *frame, struct hando
     case HANDOVER_YOURS:
     case HANDOVER_ENDED:
     case HANDOVER_ANEW:
+    case HANDOVER_REST:
     case HANDOVER_KINDS:
         return;
     }
@@ -671,8 +690,10 @@ static void on_poll(void *arg)
 
     loop_timer_start(&u->poll, POLL_MS);
     if (control_is_replaced(c)) {
-        if (now - u->word_ms > ACCEPTING_MS)
+        if (u->done != NULL && now - u->word_ms > ACCEPTING_MS)
             on_accepting(c);
+        send_rest(c);
+        loop_timer_start(&u->poll, REST_MS);
         return;
     }
     if (u->phase == CONTROL_UPGRADE_GIVING)

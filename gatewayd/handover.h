@@ -24,7 +24,7 @@
  *                                                      listens on what is new, accepts
  *                                                 ◀─   ACCEPTING
  *                                                 ◀─   REVOKED  (for as long as it drains)
- *     ENDED                                       ─▶
+ *     ENDED, REST                                 ─▶
  */
 #ifndef GATEWAYD_HANDOVER_H
 #define GATEWAYD_HANDOVER_H
@@ -60,6 +60,7 @@ enum handover_kind {
     HANDOVER_ANEW = 17,      /* what is drained follows once more, as it is by now */
     HANDOVER_MINE = 18,      /* it has read YOURS: from here on there is no way back */
     HANDOVER_ACCEPTING = 19, /* whoever comes to any of its listeners is let in */
+    HANDOVER_REST = 20, /* TEXT: connections, exchanges, streams that the old process has left */
     HANDOVER_KINDS
 };
 

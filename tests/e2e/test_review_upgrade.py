@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from harness.adopted import Adopted, adopt
 from harness.client import Connection, Cut
 from harness.load import Load
 from harness.node import BUILD, child_of, kill_unless_told
@@ -168,6 +169,95 @@ def test_changes_are_made_once_whoever_dies_meanwhile(replaceable):
     node.start()
     assert sorted(all_plans(node)) == taken
     assert node.status()["revision"] == before + len(taken)
+
+
+class Growing(threading.Thread):
+    """Puts one large route after the other in the place of itself, so that the journal is compacted
+    again and again; `taken` is the last that was acknowledged."""
+
+    def __init__(self, node):
+        super().__init__()
+        self.node, self.taken, self.tried, self.wrong = node, 0, 0, []
+        self.ends = threading.Event()
+        self.start()
+
+    def route(self, number):
+        return {"match": {"paths": ["/grown"]},
+                "respond": {"status": 200, "body": f"{number} " + "x" * 400000}}
+
+    def run(self):
+        while not self.ends.is_set():
+            self.tried += 1
+            try:
+                answer = self.node.admin("PUT", "/v1/routes/grown", self.route(self.tried))
+            except (OSError, Cut):
+                time.sleep(0.01)
+                continue
+            if answer.status in (200, 201):
+                self.taken = self.tried
+            elif answer.status != 503:
+                self.wrong.append((answer.status, answer.text[:500]))
+            time.sleep(0.01)
+
+
+def kill_all(node, child):
+    """Whoever there is of it, in any order."""
+    pids = [pid for pid in {node.process.pid, child, node.child()} if pid is not None]
+    random.shuffle(pids)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    node.process.wait()
+    for pid in pids:
+        Adopted(pid).wait(10 * SLOWNESS)
+    node.process = None
+
+
+@pytest.mark.long
+def test_both_processes_are_killed_at_any_point(replaceable):
+    """While changes are made and the journal is compacted. Whoever supervises the node starts it
+    anew: it starts, and has what was acknowledged, once, and nothing that nobody asked for."""
+    node = replaceable
+    adopt()
+    before = node.status()["revision"]
+    writers = [Writing(node, f"w{i}") for i in range(3)]
+    growing = Growing(node)
+    rounds, most = scaled(20, 6), 100
+    while rounds > 0 or "journal compacted" not in node.log():
+        rounds, most = rounds - 1, most - 1
+        assert most > 0, "it was never compacted"
+
+        def ask():
+            with contextlib.suppress(OSError, Cut):
+                node.admin("POST", "/v1/upgrade", timeout=120)
+
+        asking = threading.Thread(target=ask)
+        time.sleep(random.random() * 0.3)
+        asking.start()
+        child = None
+        while child is None and asking.is_alive():
+            child = node.child()
+        time.sleep(random.random() * 0.08 * SLOWNESS)
+        kill_all(node, child)
+        asking.join()
+        node.start()
+    for thread in [*writers, growing]:
+        thread.ends.set()
+        thread.join()
+    assert growing.wrong == []
+    assert [w for writer in writers for w in writer.wrong if isinstance(w, tuple)] == []
+    taken = {plan for w in writers for plan in w.taken}
+    unsure = {plan for w in writers for plan in w.open}
+    plans = all_plans(node)
+    assert len(plans) == len(set(plans))
+    assert taken <= set(plans) <= taken | unsure
+    grown = int(node.get("/grown").text.split(" ")[0])
+    assert growing.taken <= grown <= growing.tried
+    # Each revision is one change that somebody asked for.
+    revisions = node.status()["revision"] - before
+    assert len(plans) < revisions <= len(plans) + growing.tried
+    assert node.upgrade().status == 200
+    assert sorted(all_plans(node)) == sorted(plans)
 
 
 def test_signals_all_along(replaceable):

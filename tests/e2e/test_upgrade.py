@@ -176,15 +176,25 @@ def test_what_is_under_way_ends_where_it_began(make_node, make_origin):
     download.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
     download.take(50000)
     first = node.process
+    upload = node.connect()
+    upload.send("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + "x" * 40000)
+    until(lambda: node.status()["exchanges"] >= 2)
     assert node.upgrade().status == 200
+    # It is the node that has it, in whatever process.
+    status = node.status()
+    assert status["connections"] == 3 and status["exchanges"] >= 2, status
     opcode, payload = read_frame(tunnel.take)
     assert (opcode, payload[:2]) == (8, (1001).to_bytes(2, "big"))
     assert first.poll() is None
     goes_on.set()
     download.take(150000)
+    upload.send("x" * 60000)
+    assert upload.read().status == 200
+    upload.close()
     download.close()
     tunnel.close()
     assert first.wait(20 * SLOWNESS) == 0
+    until(lambda: node.status()["connections"] == 0)
 
 
 def test_a_kept_connection_ends_with_its_next_answer(make_node, make_origin):
