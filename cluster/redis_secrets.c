@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "conf/base/mem.h"
+#include "conf/read_file.h"
 #include "gatewayd/net/tls.h"
 
 #define PASSWORD_MAX 1024
 
-static bool is_private(const char *file, int fd, struct place place, struct problems *ps)
+/* Who may write it says who we are. That others may read it is warned of (control.c). */
+static bool is_guarded(const char *file, int fd, struct place place, struct problems *ps)
 {
     struct stat st;
     MUST(fstat(fd, &st) == 0);
@@ -24,7 +26,7 @@ static bool is_private(const char *file, int fd, struct place place, struct prob
         problems_add(ps, place, "%s is not a plain file.", file);
         return false;
     }
-    if ((st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
+    if ((st.st_mode & READ_FILE_RIGHTS) == 0)
         return true;
     problems_add(ps, place,
                  "%s is open to others (mode %04o) and holds a password: chmod 0600 it (or 0640).",
@@ -46,7 +48,7 @@ static char *read_open_password(const char *file, int fd, struct place place, st
 {
     char bytes[PASSWORD_MAX + 2];
     char *password = NULL;
-    if (!is_private(file, fd, place, ps))
+    if (!is_guarded(file, fd, place, ps))
         return NULL;
     ssize_t got = read(fd, bytes, sizeof(bytes));
     struct text line = first_line(bytes, got < 0 ? 0 : (size_t)got);

@@ -29,8 +29,8 @@ struct redis_secrets {
     struct redis_login sentinel;
 };
 
-/* Reads all of them. NULL and problems: a file that cannot be read, that others may read, an empty
- * password, a certificate without its key … */
+/* Reads all of them. NULL and problems: a file that cannot be read, that everybody may write, an
+ * empty password, a certificate without its key … */
 MUST_USE struct redis_secrets *redis_secrets_read(const struct node_redis *config,
                                                   struct problems *ps);
 struct redis_secrets *redis_secrets_ref(struct redis_secrets *s);

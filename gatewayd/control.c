@@ -394,17 +394,30 @@ static bool read_secret(const struct node_config *node, struct arena *arena, str
 }
 
 /* Files are made by all kinds of tools, so one that others may read starts, but not in silence. */
-static void warn_of_open_secret(const struct control *c, struct arena *arena)
+static void warn_of_open_secrets(const struct control *c, struct arena *arena)
 {
-    const char *file = arena_copy(arena, c->node->cluster->secret_file).at;
-    unsigned mode = read_file_mode(file);
+    const struct node_config *node = c->node;
+    const struct node_redis *redis = node->state.redis;
+    const struct node_sentinel *sentinel = redis == NULL ? NULL : redis->sentinel;
+    const struct {
+        const char *field;
+        struct text file;
+    } secrets[] = {
+        { "cluster.secret_file", node->cluster == NULL ? TEXT_EMPTY : node->cluster->secret_file },
+        { "state.redis.password_file", redis == NULL ? TEXT_EMPTY : redis->password_file },
+        { "state.redis.sentinel.password_file",
+          sentinel == NULL ? TEXT_EMPTY : sentinel->password_file },
+    };
 
-    if ((mode & READ_FILE_SECRET) != 0)
-        log_warn(
-            &c->log,
-            "cluster.secret_file: %s is open to others (mode %04o), and who knows it can speak "
-            "as a node: chmod 0600 it (or 0640)",
-            file, mode);
+    for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++) {
+        unsigned mode = read_file_mode(arena_copy(arena, secrets[i].file).at);
+
+        if (secrets[i].file.length > 0 && (mode & READ_FILE_SECRET) != 0)
+            log_warn(&c->log,
+                     "%s: %.*s is open to others (mode %04o), and who knows it can act as a node: "
+                     "chmod 0600 it (or 0640)",
+                     secrets[i].field, TEXT_ARGS(secrets[i].file), mode);
+    }
 }
 
 static bool load_secret(struct control *c, struct problems *ps)
@@ -414,10 +427,10 @@ static bool load_secret(struct control *c, struct problems *ps)
 
     arena_init(&arena, SIZE_MAX);
     bool is_read = read_secret(c->node, &arena, ps, &secret);
-    if (is_read && secret.length > 0) {
+    if (is_read && secret.length > 0)
         use_secret(c, secret);
-        warn_of_open_secret(c, &arena);
-    }
+    if (is_read)
+        warn_of_open_secrets(c, &arena);
     arena_reset(&arena);
     return is_read;
 }

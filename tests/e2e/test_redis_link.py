@@ -71,7 +71,7 @@ def test_a_password_that_changes_is_read_again_on_sighup(make_node, redis):
 def test_minus_t_looks_at_the_files_of_redis(tmp_path, make_redis):
     redis = make_redis(start=False)  # -t connects to nothing
     assert check(tmp_path / "right", redis.state()) == (0, "")
-    (redis.folder / "password").chmod(0o644)
+    (redis.folder / "password").chmod(0o646)
     status, said = check(tmp_path / "open", redis.state())
     assert status == 1 and "state.redis.password_file" in said and "chmod 0600" in said
     status, said = check(tmp_path / "none", redis.state(password_file="/nonexistent/password",

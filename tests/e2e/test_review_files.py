@@ -80,3 +80,21 @@ def test_a_state_folder_that_is_a_volume_does_not_keep_tokens_from_being_purged(
                           capture_output=True, check=False)
     assert done.returncode == 0, done
     assert done.stdout.split() == ["/var/lib/gatewayd"], "the mount point, without what was in it"
+
+
+@pytest.mark.parametrize("mode, is_good", [(0o600, True), (0o644, True), (0o606, False)])
+def test_the_password_of_redis_is_nobody_elses(make_node, redis, tmp_path, mode, is_good):
+    password = tmp_path / "redis.password"
+    password.write_text("secret\n")
+    password.chmod(mode)
+    node = make_node(start=False, state={"store": "redis", "redis": {
+        "servers": [redis.address], "password_file": str(password)}})
+    done = check(node)
+    assert (done.returncode == 0) == is_good, done.stderr
+    if not is_good:
+        assert f"{password} is open to others (mode {mode:04o})" in done.stderr
+        return
+    node.start(wait=False)
+    until(lambda: node.is_live(), what="a node that has read its secrets")
+    warning = f"state.redis.password_file: {password} is open to others"
+    assert (warning in node.log()) == (mode == 0o644)

@@ -145,8 +145,14 @@ class Node:
         return self.process.poll() is not None or self.is_ready()
 
     def is_ready(self):
+        return self._says_yes("/readyz")
+
+    def is_live(self):
+        return self._says_yes("/livez")
+
+    def _says_yes(self, path):
         try:
-            return self.admin("GET", "/readyz", token=None).status == 200
+            return self.admin("GET", path, token=None).status == 200
         except (OSError, Cut):
             return False
 

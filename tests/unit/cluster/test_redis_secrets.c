@@ -64,13 +64,13 @@ static void the_first_line_is_the_password(void **state)
     expect_password("se cret\n", 0600, "se cret");
     expect_password("secret", 0400, "secret");
     expect_password("secret\r\nmore\n", 0640, "secret");
+    expect_password("secret\n", 0644, "secret"); /* warned of */
 }
 
-static void a_file_that_others_may_read_is_refused(void **state)
+static void a_file_that_everybody_may_write_is_refused(void **state)
 {
-    expect_problem("hidden\n", 0644, "chmod 0600");
-    expect_problem("hidden\n", 0604, "chmod 0600");
-    expect_problem("hidden\n", 0620, "chmod 0600");
+    expect_problem("hidden\n", 0646, "chmod 0600");
+    expect_problem("hidden\n", 0602, "chmod 0600");
 }
 
 static void an_empty_or_endless_password_is_refused(void **state)
@@ -105,7 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_is_the_password),
-        cmocka_unit_test(a_file_that_others_may_read_is_refused),
+        cmocka_unit_test(a_file_that_everybody_may_write_is_refused),
         cmocka_unit_test(an_empty_or_endless_password_is_refused),
         cmocka_unit_test(what_is_wrong_is_said_all_at_once),
     };
