@@ -41,10 +41,13 @@
 #include "ha/monotonic.h"
 #include "ha/say.h"
 #include "ha/site_file.h"
+#include "ha/tcp_end.h"
 
 #define CONNECTIONS_MOST 8
 #define DEADLINE_MS      1000
 #define NFT_MS           2000
+#define RESET_MS         60  /* for all connections */
+#define REFUSE_MOST      128 /* bytes of what nft is told of one address */
 #define GIVEN_FD         3
 
 struct connection {
@@ -72,6 +75,13 @@ static const char ruleset[] = "table inet gatewayd_hold\n"
                               "table inet gatewayd_hold {\n"
                               "  set v4 { type ipv4_addr; flags timeout; }\n"
                               "  set v6 { type ipv6_addr; flags timeout; }\n"
+                              "  set r4 { type ipv4_addr; flags timeout; }\n"
+                              "  set r6 { type ipv6_addr; flags timeout; }\n"
+                              "  chain before {\n"
+                              "    type filter hook prerouting priority -300; policy accept;\n"
+                              "    ip daddr @r4 meta l4proto tcp reject with tcp reset\n"
+                              "    ip6 daddr @r6 meta l4proto tcp reject with tcp reset\n"
+                              "  }\n"
                               "  chain input {\n"
                               "    type filter hook input priority -300; policy accept;\n"
                               "    ip daddr @v4 tcp flags & (syn | ack) == syn counter drop\n"
@@ -132,6 +142,16 @@ static bool run_nft(const char *commands)
     return is_begun && wait_for(child);
 }
 
+static const char *change(const char *commands)
+{
+    if (run_nft(commands))
+        return NULL;
+    /* Somebody flushed all rules, maybe. */
+    if (run_nft(ruleset) && run_nft(commands))
+        return NULL;
+    return "nft did not do it";
+}
+
 /* What is there with an older timeout has to go first, in the same transaction; what is not there
  * cannot be deleted. */
 static const char *change_hold(const struct site_address *a, unsigned ms)
@@ -146,12 +166,37 @@ static const char *change_hold(const struct site_address *a, unsigned ms)
     if (ms > 0)
         snprintf(commands + length, sizeof(commands) - (size_t)length,
                  "add element inet gatewayd_hold %s { %s timeout %ums }\n", set, a->text, ms);
-    if (run_nft(commands))
-        return NULL;
-    /* Somebody flushed all rules, maybe. */
-    if (run_nft(ruleset) && run_nft(commands))
-        return NULL;
-    return "nft did not do it";
+    return change(commands);
+}
+
+static const char *refuse_all(void)
+{
+    static char commands[REFUSE_MOST * (1 + SITE_FILE_MOST)];
+    int length = snprintf(commands, REFUSE_MOST,
+                          "flush set inet gatewayd_hold r4\nflush set inet gatewayd_hold r6\n");
+
+    for (size_t i = 0; i < site.count; i++)
+        length += snprintf(commands + length, REFUSE_MOST,
+                           "add element inet gatewayd_hold %s { %s timeout %ums }\n",
+                           site.items[i].family == AF_INET ? "r4" : "r6", site.items[i].text,
+                           HOLD_LINE_MS_MOST);
+    return change(commands);
+}
+
+/* Who waits for an answer that nobody gives is told, and who comes is refused, while the addresses
+ * are here and for a moment after they have gone. nft may be late on a busy machine: so those are
+ * told first, and those again who came again meanwhile. */
+static const char *reset_connections(void)
+{
+    long first = tcp_end_all(&site, RESET_MS);
+    int error = errno;
+    const char *why = refuse_all();
+    long second = tcp_end_all(&site, RESET_MS);
+
+    if (first < 0 || second < 0)
+        return strerror(error);
+    say("%ld connections were reset", first + second);
+    return why;
 }
 
 /* ---- addresses ------------------------------------------------------------------------------ */
@@ -241,6 +286,8 @@ static const char *obey(const char *line, size_t length)
         return change_hold(request.address, request.ms);
     case HOLD_LINE_RELEASE:
         return change_hold(request.address, 0);
+    case HOLD_LINE_RESET:
+        return reset_connections();
     case HOLD_LINE_REMOVE:
         return remove_address(request.address);
     }

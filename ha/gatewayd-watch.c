@@ -45,6 +45,7 @@
 #define CHECK_MS     800
 #define RECONNECT_MS 20 /* while a new process takes over from the old one */
 #define REMOVE_MS    1000
+#define RESET_MS     30 /* then the addresses move all the same */
 #define GONE_MS      250 /* of keepalived, until its addresses are taken off */
 #define REMOVE_TRIES 30  /* of gatewayd-hold, one each WATCH_RULE_EACH_MS */
 #define NICE         (-10)
@@ -171,6 +172,34 @@ static void end_probe(void)
     probe.fd = -1;
     probe.is_asked = false;
     probe.filled = 0;
+}
+
+/* What gatewayd-hold is asked, and its answer without the newline. False: none. */
+static bool ask_hold(const char *line, unsigned limit_ms, char *answer, size_t size)
+{
+    int fd = open_unix("hold.sock", 0, limit_ms);
+
+    if (fd < 0)
+        return false;
+    ssize_t n = send(fd, line, strlen(line), MSG_NOSIGNAL);
+    if (n == (ssize_t)strlen(line))
+        n = recv(fd, answer, size - 1, 0);
+    close(fd);
+    answer[n > 0 ? n : 0] = '\0';
+    answer[strcspn(answer, "\n")] = '\0';
+    return n > 0;
+}
+
+/* Of one that hangs the kernel has taken requests, and nobody would answer or refuse them. Once the
+ * addresses are elsewhere it is too late: what is sent from here has no address any more. */
+static void reset_connections(void)
+{
+    char answer[256] = "";
+
+    if (!ask_hold("reset\n", RESET_MS, answer, sizeof(answer)))
+        say("connections are not reset: gatewayd-hold does not answer");
+    else if (strcmp(answer, "ok") != 0)
+        say("connections are not reset: %s", answer);
 }
 
 static void on_fault(const char *why)
@@ -341,24 +370,16 @@ static bool remove_address(const struct site_address *a)
 {
     char line[SITE_FILE_NAME + 16];
     char answer[256] = "";
-    int fd = open_unix("hold.sock", 0, REMOVE_MS);
-    int length = snprintf(line, sizeof(line), "remove %s\n", a->name);
 
-    if (fd < 0) {
-        say("%s stays on %s: gatewayd-hold cannot be reached: %m", a->text, a->interface);
-        return false;
-    }
-    ssize_t n = send(fd, line, (size_t)length, MSG_NOSIGNAL);
-    if (n == length)
-        n = recv(fd, answer, sizeof(answer) - 1, 0);
-    close(fd);
-    answer[strcspn(answer, "\n")] = '\0';
-    if (n > 0 && strcmp(answer, "ok") == 0)
+    snprintf(line, sizeof(line), "remove %s\n", a->name);
+    bool is_heard = ask_hold(line, REMOVE_MS, answer, sizeof(answer));
+
+    if (strcmp(answer, "ok") == 0)
         say("%s was taken off %s", a->text, a->interface);
     else
         say("%s stays on %s: %s", a->text, a->interface,
-            n > 0 ? answer : "gatewayd-hold does not answer");
-    return n > 0;
+            is_heard ? answer : "gatewayd-hold cannot be reached");
+    return is_heard;
 }
 
 static bool remove_addresses(void)
@@ -483,8 +504,10 @@ static void watch(void)
 
         if (is_told_to_read)
             read_again();
-        if (is_overdue(now))
+        if (is_overdue(now)) {
+            reset_connections();
             on_fault("does not answer");
+        }
         if (now >= next) {
             next = now + WATCH_RULE_EACH_MS;
             look_at_keepers();

@@ -31,6 +31,7 @@ static bool parse_verb(const char *word, enum hold_verb *verb_out)
     static const char *const verbs[] = {
         [HOLD_LINE_HOLD] = "hold",
         [HOLD_LINE_RELEASE] = "release",
+        [HOLD_LINE_RESET] = "reset",
         [HOLD_LINE_REMOVE] = "remove",
     };
 
@@ -52,13 +53,16 @@ const char *hold_line_parse(const struct site_file *site, const char *line, size
     char ms[SITE_FILE_NAME];
 
     if (!take_word(&line, end, verb) || !parse_verb(verb, &out->verb))
-        return "a request is hold NAME MILLISECONDS, release NAME or remove NAME";
+        return "a request is hold NAME MILLISECONDS, release NAME, remove NAME or reset";
+    out->address = NULL;
+    out->ms = 0;
+    if (out->verb == HOLD_LINE_RESET)
+        return line == end ? NULL : "there is more than one request in the line";
     if (!take_word(&line, end, name))
         return "a name is missing";
     out->address = site_file_find(site, name);
     if (out->address == NULL)
         return "there is no address of that name";
-    out->ms = 0;
     if (out->verb == HOLD_LINE_HOLD && (!take_word(&line, end, ms) || !parse_ms(ms, &out->ms)))
         return "milliseconds are 1 to 300";
     return line == end ? NULL : "there is more than one request in the line";

@@ -636,6 +636,50 @@ def test_syns_are_dropped_while_it_holds(helper):
     assert made == 0 and other > 0
 
 
+WAITING = """
+import socket
+moved = socket.create_connection(('10.98.0.100', 80), 10)
+moved6 = socket.create_connection(('fd00:98::100', 80), 10)
+other = socket.create_connection(('10.98.0.1', 80), 10)
+print('made', flush=True)
+for one in moved, moved6, other:
+    one.settimeout(0.5 if one is other else 10)
+    try:
+        print(one.recv(1), flush=True)
+    except OSError as why:
+        print(type(why).__name__, flush=True)
+"""
+
+
+@pytest.mark.sanitize
+def test_who_waits_for_a_node_that_hangs_is_told(helper):
+    """The server's kernel has accepted three connections that nobody serves. Those to the addresses
+    that move are reset; for a moment nobody comes to them, and then it is over."""
+    helper.start()
+    until(lambda: helper.can_connect("10.98.0.100", 2), what="the server")
+    helper.server.send_signal(signal.SIGSTOP)
+    client = ["ip", "netns", "exec", helper.client, "/usr/bin/python3", "-c"]
+    with subprocess.Popen([*client, WAITING], stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout.readline() == "made\n"
+        assert helper.ask("reset") == "ok\n"
+        said = waiting.stdout.read().split()
+    assert said == ["ConnectionResetError", "ConnectionResetError", "TimeoutError"]
+    assert helper.ask("reset") == "ok\n" and helper.can_connect("10.98.0.1", 2)
+    until(lambda: helper.can_connect("10.98.0.100", 2), what="the end of it")
+    # Others are refused meanwhile: a timeout would be another error.
+    refused = ("import socket\n"
+               "try: socket.create_connection(('10.98.0.100', 80), 10)\n"
+               "except ConnectionRefusedError: print('refused')\n")
+
+    def is_refused():
+        with subprocess.Popen([*client, "input()\n" + refused], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as late:
+            assert helper.ask("reset") == "ok\n"
+            return late.communicate("\n")[0] == "refused\n"
+
+    until(is_refused, what="a refusal")
+
+
 @pytest.mark.sanitize
 def test_everything_else_is_refused(helper):
     helper.start("-k", helper.pid_file)

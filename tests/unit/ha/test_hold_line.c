@@ -35,18 +35,19 @@ static void refuse(const char *line, const char *why)
     assert_string_equal(got, why);
 }
 
-static void three_requests_are_understood(void **state)
+static void four_requests_are_understood(void **state)
 {
     assert_int_equal(take("hold va 300").ms, 300);
     assert_int_equal(take("hold va 1").verb, HOLD_LINE_HOLD);
     assert_int_equal(take("release va").verb, HOLD_LINE_RELEASE);
+    assert_int_equal(take("reset").verb, HOLD_LINE_RESET);
     assert_int_equal(take("remove va").verb, HOLD_LINE_REMOVE);
     assert_ptr_equal(take("remove va").address, &site.items[0]);
 }
 
 static void nothing_else_is(void **state)
 {
-    const char *request = "a request is hold NAME MILLISECONDS, release NAME or remove NAME";
+    const char *request = "a request is hold NAME MILLISECONDS, release NAME, remove NAME or reset";
     const char *ms = "milliseconds are 1 to 300";
     char line[200];
 
@@ -54,6 +55,7 @@ static void nothing_else_is(void **state)
     refuse("HOLD va 3", request);
     refuse(" hold va 3", request);
     refuse("flush", request);
+    refuse("reset va", "there is more than one request in the line");
     refuse("hold", "a name is missing");
     refuse("hold ", request);
     refuse("hold vb 3", "there is no address of that name");
@@ -73,7 +75,7 @@ static void nothing_else_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_requests_are_understood),
+        cmocka_unit_test(four_requests_are_understood),
         cmocka_unit_test(nothing_else_is),
     };
     return cmocka_run_group_tests(tests, load, NULL);
