@@ -155,6 +155,14 @@ void peer_client_free(struct peer_client **at)
 
 /* ---- places ---- */
 
+size_t peer_client_count_places(const struct peer_client *c)
+{
+    size_t count = 0;
+    LIST_EACH (node, &c->places)
+        count++;
+    return count;
+}
+
 static void free_place(void *arg)
 {
     struct peer_place *place = arg;

@@ -56,4 +56,7 @@ struct peer_call *peer_client_call(struct peer_client *c, const struct peer_requ
                                    peer_answered_fn *answered, void *arg);
 void peer_call_stop(struct peer_call **call);
 
+/* Addresses that there is a connection or a call to; for tests. */
+size_t peer_client_count_places(const struct peer_client *c);
+
 #endif

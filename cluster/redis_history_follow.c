@@ -7,10 +7,12 @@
 #include "cluster/redis_history_private.h"
 #include "conf/base/mem.h"
 
-#define READ_COUNT    "64"
-#define BLOCK_MS      "1000"
-#define ANSWER_MS     2000 /* silence for so long is a lost connection */
-#define AHEAD_MOST    2000 /* entries that have come and are not applied yet */
+#define READ_COUNT "64"
+#define BLOCK_MS   "1000"
+#define ANSWER_MS  2000 /* silence for so long is a lost connection */
+/* Of entries that have come and are not applied yet, as while this node plans something big: those
+ * of 10 s of busy writers. What is not read in time may be trimmed before it is. */
+#define AHEAD_BYTES   ((size_t)64 << 20)
 #define AHEAD_LOOK_MS 5
 #define PARTS_MOST    65536 /* of one entry; what says more is none of ours */
 
@@ -189,8 +191,7 @@ static void on_read(void *arg, const struct redis_answer *a)
 
 bool redis_history_follow_is_ahead(const struct redis_history *h)
 {
-    return h->follow.at.revision >
-           store_revision(store_embedded_port(h->settings.store)) + AHEAD_MOST;
+    return store_embedded_follow_bytes(h->settings.store) > AHEAD_BYTES;
 }
 
 static void read_on(struct redis_history *h)

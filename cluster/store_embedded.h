@@ -127,6 +127,8 @@ void store_embedded_incoming_free(struct store_embedded_incoming **in);
 /* Takes it, and takes it in when its turn comes. They come in the order of revisions; what is known
  * here already is dropped; what does not follow what is here: authority's astray(). */
 void store_embedded_follow(struct store_embedded *e, struct store_embedded_incoming *in);
+/* How much memory those take that wait for their turn. */
+size_t store_embedded_follow_bytes(const struct store_embedded *e);
 
 /* The last entry that is written here. */
 struct entry_id store_embedded_id(const struct store_embedded *e);

@@ -71,20 +71,42 @@ enum store_embedded_knows store_embedded_knows(const struct store_embedded *e, u
                 return STORE_EMBEDDED_KNOWN;
         }
     }
-    LIST_EACH (node, &e->inbox) {
+    /* It is asked of what comes next, behind all of them. */
+    for (const struct list *node = e->inbox.prev; node != &e->inbox; node = node->prev) {
         const struct store_embedded_incoming *in =
-            LIST_ITEM(node, struct store_embedded_incoming, node);
+            LIST_ITEM(node, const struct store_embedded_incoming, node);
         if (in->head.revision == revision)
             return compare(&in->head.id, id);
+        if (in->head.revision < revision)
+            break;
     }
     return STORE_EMBEDDED_UNSURE;
+}
+
+/* At least a chunk of its arena. */
+static size_t bytes_of(const struct store_embedded_incoming *in)
+{
+    return sizeof(*in) + (in->arena.allocated < 2048 ? 2048 : in->arena.allocated) +
+           in->part_size * sizeof(*in->parts);
+}
+
+size_t store_embedded_follow_bytes(const struct store_embedded *e)
+{
+    return e->inbox_bytes;
 }
 
 void store_embedded_follow(struct store_embedded *e, struct store_embedded_incoming *in)
 {
     list_add_last(&e->inbox, &in->node);
+    e->inbox_bytes += bytes_of(in);
     e->must_follow = false;
     store_embedded_batch_run(e);
+}
+
+static void take_out(struct store_embedded *e, struct store_embedded_incoming *in)
+{
+    list_remove(&in->node);
+    e->inbox_bytes -= bytes_of(in);
 }
 
 static struct store_embedded_incoming *first_of(struct store_embedded *e)
@@ -98,7 +120,7 @@ static void drop_all(struct store_embedded *e)
 {
     struct store_embedded_incoming *in;
     while ((in = first_of(e)) != NULL) {
-        list_remove(&in->node);
+        take_out(e, in);
         store_embedded_incoming_free(&in);
     }
 }
@@ -119,7 +141,7 @@ bool store_embedded_follow_has_next(struct store_embedded *e)
             e->authority->type->astray(e->authority);
             return false;
         }
-        list_remove(&in->node);
+        take_out(e, in);
         store_embedded_incoming_free(&in);
     }
     return false;
@@ -129,7 +151,7 @@ struct embedded_work *store_embedded_follow_next(struct store_embedded *e)
 {
     struct store_embedded_incoming *in = first_of(e);
     MUST(in != NULL);
-    list_remove(&in->node);
+    take_out(e, in);
     struct embedded_work *w = store_embedded_work_new(e, WORK_FOLLOW);
     w->incoming = in;
     return w;

@@ -216,8 +216,9 @@ struct store_embedded {
     /* with an authority */
     struct authority *authority; /* NULL: the journal is it */
     struct list inbox;           /* store_embedded_incoming, in the order of revisions */
-    bool is_claiming;            /* the batch is with the authority */
-    bool must_follow;            /* others were first: nothing is claimed before they came in */
+    size_t inbox_bytes;
+    bool is_claiming; /* the batch is with the authority */
+    bool must_follow; /* others were first: nothing is claimed before they came in */
     struct embedded_turn turn;
     struct loop_timer follow_timer;
     struct loop_timer sync_timer;

@@ -8,6 +8,7 @@ import pytest
 
 from harness.many_keys import NDJSON, foreign, lines
 from harness.wait import SANITIZED, scaled, until
+from harness.writers import Writers
 
 pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
@@ -90,3 +91,28 @@ def test_a_million_keys(make_redis, make_cluster):
     print(f"put back in {time.monotonic() - begin:.1f} s")
     watch.look("put back")
     assert pair.agree() == 3
+
+
+def test_a_million_keys_beside_writers(make_redis, make_cluster):
+    """What others do while they are planned and sent is trimmed long before: it was read in time.
+    The writers wait for a turn, and for the keys on their own node; none is refused."""
+    count = scaled(1000000, 20000)
+    redis = make_redis(keep=False)
+    pair = make_cluster(redis, log={"level": "info", "access": "off"})
+    a, b = pair
+    assert a.admin("PUT", "/v1/config", {"consumers": [{"name": f"c{i:07}"} for i in range(1000)]}
+                   ).status == 200
+    pair.agree()
+    watch = Watch(redis, pair)
+    body = lines(count, consumers=1000)
+    with Writers(b) as writers:
+        begin = time.monotonic()
+        answer = a.admin("POST", "/v1/keys/import", body, headers=NDJSON, timeout=300)
+        took = time.monotonic() - begin
+        print(f"keys: {took:.1f} s")
+        assert (answer.status, answer.json["imported"]) == (201, count), answer
+    writers.expect_served(30, 2 * took)
+    pair.agree(timeout=120)
+    print("memory", [node.memory() >> 20 for node in pair])
+    assert SANITIZED or all(node.memory() < 400 << 20 for node in pair)
+    assert SANITIZED or all(watch.stalls()[name] == before for name, before in watch.before.items())

@@ -9,7 +9,9 @@ def foreign(i):
     return f"imported-key-{i:010}"
 
 
-def lines(count):
-    return "".join(f'{{"consumer":"c{i:07}","sha256":"'
+def lines(count, consumers=None):
+    """A key for each consumer, or so many consumers have them by turns."""
+    of = consumers or max(count, 1)
+    return "".join(f'{{"consumer":"c{i % of:07}","sha256":"'
                    f'{hashlib.sha256(foreign(i).encode()).hexdigest()}"}}\n'
                    for i in range(count)).encode()
