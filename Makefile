@@ -315,6 +315,8 @@ bench-small: $(BENCH_PROGRAMS) ## nanoseconds of parsing and printing a head
 ## ---- running and installing --------------------------------------------------------------------
 
 PREFIX ?= /usr
+# Where bin and sbin are one (Fedora 42 and later), $(PREFIX)/bin.
+SBINDIR ?= $(PREFIX)/sbin
 SYSCONFDIR ?= /etc
 
 .PHONY: run cluster-demo cluster cluster-down bench install install-system install-ha deb rpm
@@ -345,9 +347,9 @@ MAN := $(DESTDIR)$(PREFIX)/share/man
 DOC := $(DESTDIR)$(PREFIX)/share/doc/gatewayd
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: $(if $(filter file,$(origin BUILD)),release,all) ## into DESTDIR: both programs, manual pages, completion, documentation
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatewayd \
 	    $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 $(COMPLETIONS) $(DOC)
-	install -m 0755 $(INSTALLED)/gatewayd $(DESTDIR)$(PREFIX)/sbin/gatewayd
+	install -m 0755 $(INSTALLED)/gatewayd $(DESTDIR)$(SBINDIR)/gatewayd
 	install -m 0755 $(INSTALLED)/gatewayctl $(DESTDIR)$(PREFIX)/bin/gatewayctl
 	umask 022; $(INSTALLED)/gatewayctl help --man > $(MAN)/man1/gatewayctl.1
 	umask 022; $(INSTALLED)/schema-docs man > $(MAN)/man5/gatewayd.conf.5
