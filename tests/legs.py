@@ -221,12 +221,12 @@ def leg_fuzz():
 
 def leg_stories_long_asan():
     make(*ASAN, "all")
-    return stories("build-asan", "address", marked="sanitize_long", timeout=1500)
+    return stories("build-asan", "address", marked="sanitize_long and not ha", timeout=1500)
 
 
 def leg_stories_long_tsan():
     make(*TSAN, "all")
-    return stories("build-tsan", "thread", marked="sanitize_long", timeout=1500)
+    return stories("build-tsan", "thread", marked="sanitize_long and not ha", timeout=1500)
 
 
 def leg_packages():

@@ -47,6 +47,7 @@ def test_what_one_node_accepts_the_other_serves(new_pair, redis):
     assert [n.status()["store"]["kind"] for n in pair] == ["redis", "redis"]
 
 
+@pytest.mark.ha
 def test_a_201_is_served_by_the_other_within_ten_milliseconds(pair):
     """p99, from the answer on one node to the first answer of the other."""
     a, b = pair

@@ -88,6 +88,7 @@ def assert_closed(link):
 
 # ---- with Redis ----
 
+@pytest.mark.ha
 def test_from_the_answer_to_the_first_refusal_elsewhere(pair):
     """p99 below 10 ms."""
     with pair[0].admin_connection() as admin, pair[1].connect() as client:
