@@ -343,7 +343,7 @@ static const char *how_it_is_left(const struct upgrade *u, const struct member *
 
 static bool upgrade_node(struct upgrade *u, struct member *m)
 {
-    bool is_down;
+    bool is_down = false;
 
     if (!begin(u, m, &is_down))
         return false;
