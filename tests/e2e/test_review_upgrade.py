@@ -391,7 +391,7 @@ def test_what_is_drained_meanwhile_is_so_in_the_new_process(make_node, tmp_path)
     told.touch()
     upgrading.join()
     assert answers[0].status == 200, answers
-    assert node.get("/").header("Connection") == "close"
+    until(lambda: node.get("/").header("Connection") == "close", what="the drain")
     with Connection(("127.0.0.2", node.port), 10 * SLOWNESS) as c:
         assert c.request("GET", "/").header("Connection") is None
     assert node.admin("DELETE", "/v1/drain").status == 204

@@ -76,9 +76,9 @@ def test_numbers_of_a_request(node, origin):
     node.get("/")
     node.get("/")
     until(lambda: node.metrics().get('gatewayd_route_responses_total{route="r",class="2xx"}') == 2)
+    until(lambda: node.metrics()["gatewayd_exchanges"] == 0)
     metrics = node.metrics()
     assert metrics["gatewayd_ready"] == 1
-    assert metrics["gatewayd_exchanges"] == 0
     assert metrics["gatewayd_requests_total"] == 2
     assert metrics['gatewayd_upstream_requests_total{upstream="o"}'] == 2
     assert metrics['gatewayd_log_lost_total{log="access"}'] == 0
