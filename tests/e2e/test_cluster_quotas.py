@@ -23,6 +23,11 @@ def is_saved(node, count):
     return f" {count} 0 {QUOTA}".encode() in (node.folder / "state" / "counters").read_bytes()
 
 
+def knows(node, other):
+    path = node.folder / "state" / "members"
+    return path.exists() and other.name in path.read_text()
+
+
 def divided(node):
     return node.metrics()['gatewayd_limit_mode{mode="divided"}']
 
@@ -49,6 +54,9 @@ def test_a_quota_used_up_while_redis_is_away_stays_used_up(redis, make_cluster, 
     a.route("r", respond={"status": 200, "body": "ok"},
             limits=[{"name": "q", "quota": QUOTA, "period": "month", "by": "route"}])
     cluster.agree()
+    # By how many it is divided is known to the next process from the file of members.
+    for node, other in ((a, b), (b, a)):
+        until(lambda n=node, o=other: knows(n, o), what=f"{other.name} in the file of {node.name}")
     redis.pause()
     cluster.connected(False)
     assert use(a, PART + 20) == PART
