@@ -198,6 +198,17 @@ class Container:
             self.process.kill()
             self.process.wait(30)
 
+    @staticmethod
+    def remove_group(group):
+        """What was killed in it takes a moment to be gone."""
+        end = time.monotonic() + 10
+        while group.exists() and time.monotonic() < end:
+            for folder, _, _ in os.walk(group, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    time.sleep(0.1)
+
     def stop(self):
         if self.process is None:
             return
@@ -206,11 +217,7 @@ class Container:
         else:
             self.shut_down()
         for group in self.groups:
-            for folder, _, _ in os.walk(group, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    pass  # somebody in it has not ended yet
+            self.remove_group(group)
         shutil.rmtree(self.root, ignore_errors=True)
 
 
