@@ -476,7 +476,8 @@ def test_a_new_process_that_dies_before_it_is_told_that_all_is_its_own(make_node
         before = upgrading.parent
         before.send_signal(signal.SIGSTOP)
         try:
-            until(lambda log=log: "waiting for the word" in node.log()[log:])
+            until(lambda log=log: "waiting for the word" in node.log()[log:] or
+                  listening(node.port) > 1, what="a process that waits, or was told")
             links = [node.connect() for _ in range(40)]
             for link in links:
                 link.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
