@@ -397,8 +397,10 @@ static void print_taken_over(const struct control_upgrade *u, char *said, size_t
 }
 
 /* If it is gone before it has read that, we go on as if nothing had been. */
-static void on_serving(struct control *c)
+static void on_serving(struct control *c, const struct handover_frame *frame)
 {
+    if (c->upgrade.phase != CONTROL_UPGRADE_TAKING)
+        return;
     c->upgrade.phase = CONTROL_UPGRADE_GIVING;
     log_debug(&c->log, "process %d could serve: it is told that all is its own", c->upgrade.pid);
     /* The operator may have drained something since. */
@@ -423,11 +425,13 @@ static void send_rest(struct control *c)
     handover_link_send(c->upgrade.link, &frame, NULL, 0);
 }
 
-static void on_mine(struct control *c)
+static void on_mine(struct control *c, const struct handover_frame *frame)
 {
     struct control_upgrade *u = upgrade_of(c);
     char said[256];
 
+    if (u->phase != CONTROL_UPGRADE_GIVING)
+        return;
     u->phase = CONTROL_UPGRADE_REPLACED;
     u->is_told = u->must_quit;
     tell_supervisor(u->pid);
@@ -439,13 +443,18 @@ static void on_mine(struct control *c)
 }
 
 /* Who asked for it may come to listeners that are new. */
-static void on_accepting(struct control *c)
+static void answer_taken_over(struct control *c)
 {
-    struct control_upgrade *u = upgrade_of(c);
     char said[256];
 
-    print_taken_over(u, said, sizeof(said));
+    print_taken_over(upgrade_of(c), said, sizeof(said));
     answer(c, true, text_of(said));
+}
+
+static void on_accepting(struct control *c, const struct handover_frame *frame)
+{
+    if (control_is_replaced(c))
+        answer_taken_over(c);
 }
 
 /* The supervisor starts anew when we end, for nobody accepts any more; or it is to end all. */
@@ -526,6 +535,8 @@ static void on_refused(struct control *c, const struct handover_frame *frame)
     struct control_upgrade *u = upgrade_of(c);
     struct text why = frame->fields[HANDOVER_TEXT];
 
+    if (!is_under_way(u))
+        return;
     MEM_FREE(&u->reason);
     u->reason = mem_copy_text(why.at, why.length);
     begin_failing(c, GOING_MS);
@@ -533,61 +544,41 @@ static void on_refused(struct control *c, const struct handover_frame *frame)
 
 static void on_revoked(struct control *c, const struct handover_frame *frame);
 
+static void on_can(struct control *c, const struct handover_frame *frame)
+{
+    struct control_upgrade *u = upgrade_of(c);
+
+    if (u->phase != CONTROL_UPGRADE_CHECKING)
+        return;
+    u->phase = CONTROL_UPGRADE_RELEASING;
+    log_info(&c->log, "process %d can take over: letting go", u->pid);
+}
+
+static void on_bye(struct control *c, const struct handover_frame *frame)
+{
+    upgrade_of(c)->is_bye = true;
+}
+
+/* What the new process says. What it is only told, or of a newer version, is passed over. */
+static void (*const handlers[HANDOVER_KINDS])(struct control *, const struct handover_frame *) = {
+    [HANDOVER_HELLO] = on_hello,
+    [HANDOVER_LEFT] = on_left,
+    [HANDOVER_CAN] = on_can,
+    [HANDOVER_REFUSED] = on_refused,
+    [HANDOVER_SERVING] = on_serving,
+    [HANDOVER_REVOKED] = on_revoked,
+    [HANDOVER_BYE] = on_bye,
+    [HANDOVER_MINE] = on_mine,
+    [HANDOVER_ACCEPTING] = on_accepting,
+};
+
 static void on_frame(void *arg, const struct handover_frame *frame, struct handover_fds *fds)
 {
     struct control *c = arg;
-    struct control_upgrade *u = upgrade_of(c);
 
-    u->word_ms = loop_now_ms(c->loop);
-    switch (frame->kind) {
-    case HANDOVER_HELLO:
-        on_hello(c, frame);
-        return;
-    case HANDOVER_LEFT:
-        on_left(c, frame);
-        return;
-    case HANDOVER_CAN:
-        if (u->phase != CONTROL_UPGRADE_CHECKING)
-            return;
-        u->phase = CONTROL_UPGRADE_RELEASING;
-        log_info(&c->log, "process %d can take over: letting go", u->pid);
-        return;
-    case HANDOVER_REFUSED:
-        if (is_under_way(u))
-            on_refused(c, frame);
-        return;
-    case HANDOVER_SERVING:
-        if (u->phase == CONTROL_UPGRADE_TAKING)
-            on_serving(c);
-        return;
-    case HANDOVER_REVOKED:
-        on_revoked(c, frame);
-        return;
-    case HANDOVER_BYE:
-        u->is_bye = true;
-        return;
-    case HANDOVER_MINE:
-        if (u->phase == CONTROL_UPGRADE_GIVING)
-            on_mine(c);
-        return;
-    case HANDOVER_ACCEPTING:
-        if (control_is_replaced(c))
-            on_accepting(c);
-        return;
-    case HANDOVER_LISTENERS:
-    case HANDOVER_SECRET:
-    case HANDOVER_DRAINED:
-    case HANDOVER_END:
-    case HANDOVER_WORD:
-    case HANDOVER_STATE:
-    case HANDOVER_RELEASED:
-    case HANDOVER_YOURS:
-    case HANDOVER_ENDED:
-    case HANDOVER_ANEW:
-    case HANDOVER_REST:
-    case HANDOVER_KINDS:
-        return;
-    }
+    upgrade_of(c)->word_ms = loop_now_ms(c->loop);
+    if (frame->kind < HANDOVER_KINDS && handlers[frame->kind] != NULL)
+        handlers[frame->kind](c, frame);
 }
 
 static void on_gone(void *arg)
@@ -691,7 +682,7 @@ static void on_poll(void *arg)
     loop_timer_start(&u->poll, POLL_MS);
     if (control_is_replaced(c)) {
         if (u->done != NULL && now - u->word_ms > ACCEPTING_MS)
-            on_accepting(c);
+            answer_taken_over(c);
         send_rest(c);
         loop_timer_start(&u->poll, REST_MS);
         return;
