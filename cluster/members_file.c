@@ -13,15 +13,13 @@
 #define FILE_NAME  "members"
 #define FILE_ASIDE "members.new"
 #define SIZE_MOST  ((size_t)1 << 20)
-#define PAUSE_MS   2000
 
 static const struct log_scope log_members = { .subject = LOG_SUBJECT_store };
 
 struct members_file {
     struct members *members;
     struct state_dir *dir;
-    uint64_t written_ms; /* by the loop */
-    uint64_t written;    /* members_changes() of what is in the file, or will be */
+    uint64_t written; /* members_changes() of what is in the file, or will be */
     struct builder text;
     struct scribe_job job;
     bool is_busy;
@@ -85,10 +83,8 @@ static void on_written(void *arg)
 void members_file_keep(struct members_file *f, struct scribe *scribe)
 {
     uint64_t changes = members_changes(f->members);
-    uint64_t now = loop_now_ms(members_loop(f->members));
-    if (scribe == NULL || f->is_busy || changes == f->written || now < f->written_ms + PAUSE_MS)
+    if (scribe == NULL || f->is_busy || changes == f->written)
         return;
-    f->written_ms = now;
     f->written = changes;
     f->is_busy = true;
     builder_clear(&f->text);

@@ -18,7 +18,8 @@ struct state_dir;
  * without. */
 struct members_file *members_file_new(struct members *members, struct state_dir *dir);
 
-/* Writes it if something changed, at most once in a few seconds. `scribe` NULL: not now. */
+/* Writes it at once if there is another node, or one is elsewhere: limits are divided by those that
+ * are known, also after a restart. One write at a time. `scribe` NULL: not now. */
 void members_file_keep(struct members_file *f, struct scribe *scribe);
 
 /* Waits for what is being written. May be NULL inside. */
