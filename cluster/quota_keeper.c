@@ -27,13 +27,16 @@ struct quota_keeper {
     struct scribe_job job;
     bool is_busy;  /* the scribe has a batch */
     bool is_whole; /* the batch holds all counters */
-    bool wants_whole;
     bool is_stopping;
     bool is_held; /* nothing more is saved, but for once more: */
     bool wants_last;
     bool has_failed; /* and it was said */
-    bool is_good;
+
+    /* What the scribe says of a batch. The pointer keeps these from the word of the flags above,
+     * which may be read at once. */
     const char *why;
+    bool is_good;
+    bool wants_whole;
 
     /* while it is loaded */
     store_loaded_fn *loaded;

@@ -96,5 +96,6 @@ def test_the_password_of_redis_is_nobody_elses(make_node, redis, tmp_path, mode,
         return
     node.start(wait=False)
     until(lambda: node.is_live(), what="a node that has read its secrets")
+    node.stop()  # and with it all is in the log
     warning = f"state.redis.password_file: {password} is open to others"
     assert (warning in node.log()) == (mode == 0o644)
