@@ -5,8 +5,10 @@
  *
  *     prepare: open, lock ─▶ start: load the journal ─▶ load quotas ─▶ begin: publish, take commits
  *
- * With state.store = "redis" a node with a journal begins with what is in it, and one without waits
- * until it stands where the shared history does.
+ * With state.store = "redis" a node waits until it stands where the shared history does: as long as
+ * it takes when its journal is empty, else for one timeout of Redis, and then begins with what is
+ * in the journal. So what a node that comes back counts and admits is shared from its first request
+ * on.
  */
 #include <sys/stat.h>
 
@@ -36,6 +38,7 @@ static struct {
     struct store_embedded *embedded;
     struct store_shared *shared; /* NULL: with the embedded store */
     struct loop_timer bootstrap_timer;
+    struct loop_timer patience; /* with the shared history, as there is a journal to begin with */
     struct quota_keeper *quotas;
     struct config bootstrap;
     struct store_commit commit; /* of the bootstrap document */
@@ -167,16 +170,31 @@ static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn
 
 /* ---- the service ----------------------------------------------------------------------------- */
 
-/* This node stands where the shared history does, for the first time. */
-static void on_shared(void *arg)
+static void begin_with_what_there_is(void)
 {
     control_set_starting(the.control, TEXT_EMPTY);
-    if (the.bootstrap.resources != NULL && store_revision(store_get()) == 0)
-        loop_timer_start(&the.bootstrap_timer, 0);
-    else if (!the.has_begun)
+    if (!the.has_begun)
         control_publish(the.control, store_resources(store_get()), store_revision(store_get()),
                         NULL, NULL);
     the.has_begun = true;
+}
+
+static void on_patience_over(void *arg)
+{
+    begin_with_what_there_is();
+}
+
+/* This node stands where the shared history does, for the first time. */
+static void on_shared(void *arg)
+{
+    loop_timer_stop(&the.patience);
+    if (the.bootstrap.resources == NULL || store_revision(store_get()) > 0) {
+        begin_with_what_there_is();
+        return;
+    }
+    control_set_starting(the.control, TEXT_EMPTY);
+    the.has_begun = true;
+    loop_timer_start(&the.bootstrap_timer, 0);
 }
 
 /* Beside a running node: nothing is locked, the journal is not read. */
@@ -301,8 +319,9 @@ static void begin(void)
 {
     bool has_bootstrap = the.bootstrap.resources != NULL;
     bool is_empty = store_revision(store_get()) == 0;
-    bool waits = the.shared != NULL && is_empty && !the.is_released;
+    bool waits = the.shared != NULL && !the.is_released;
     loop_timer_init(&the.bootstrap_timer, control_loop(the.control), bootstrap, NULL);
+    loop_timer_init(&the.patience, control_loop(the.control), on_patience_over, NULL);
     store_embedded_start(the.embedded, !has_bootstrap && !waits);
     quota_keeper_start(the.quotas, store_embedded_scribe(the.embedded));
     if (the.is_released && !quota_keeper_try_release(the.quotas))
@@ -315,6 +334,8 @@ static void begin(void)
         control_set_starting(the.control, TEXT_OF("waiting for the shared history"));
     else if (has_bootstrap)
         bootstrap(NULL);
+    if (waits && !is_empty)
+        loop_timer_start(&the.patience, (uint64_t)control_node(the.control)->state.redis->timeout);
 }
 
 static void on_quotas_loaded(void *arg, const struct problems *ps)
@@ -427,8 +448,10 @@ static void stop(struct control *control)
     if (the.embedded == NULL)
         return;
     the.is_stopping = true;
-    if (the.bootstrap_timer.loop != NULL)
+    if (the.bootstrap_timer.loop != NULL) {
         loop_timer_stop(&the.bootstrap_timer);
+        loop_timer_stop(&the.patience);
+    }
     if (the.shared != NULL)
         store_shared_leave(the.shared);
     if (the.quotas != NULL)

@@ -114,6 +114,33 @@ def test_a_restart_costs_nothing_of_the_burst(limited):
     assert answers == [200] * 93 + [429] * 2
 
 
+def test_what_a_node_that_comes_back_admits_is_shared_from_the_first(limited, make_proxy, redis):
+    """It is ready when it has Redis, not before; Redis that takes its time costs no token twice."""
+    proxy = make_proxy(redis)
+    cluster = limited(limit(rate=1, per="1h", burst=20), at=proxy)
+    first, second = cluster
+    first.config["state"]["redis"]["timeout"] = "5s"
+    first.write_config()
+    proxy.delay = 0.03
+    for _ in range(3):
+        first.restart()
+        assert first.get("/").status == 200
+    assert first.stop() == 0
+    proxy.delay = 0
+    answers = [second.get("/").status for _ in range(20)]
+    assert answers == [200] * 17 + [429] * 3
+
+
+def test_a_node_with_a_journal_does_not_wait_for_a_redis_that_hangs(limited, make_proxy, redis):
+    proxy = make_proxy(redis)
+    first = limited(limit(rate=1, per="1h", burst=20), at=proxy)[0]
+    assert first.stop() == 0
+    proxy.holding = True
+    first.start()
+    assert first.get("/").status == 200
+    assert modes(first)[1] == 1
+
+
 def test_bursts_after_quiet_times(limited):
     """After each quiet time what has come in is there for whichever node is asked."""
     cluster = limited(limit(rate=50, per="1s", burst=100))
