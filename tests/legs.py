@@ -103,6 +103,26 @@ def counts_of_line(status, output):
     return counts
 
 
+def gist_of_case(bad):
+    """Where it failed and what was said, short enough to be read among many; the rest is in the log of
+    the leg. What the nodes logged is left out, but for the last that was amiss."""
+    lines = (bad.text or bad.get("message") or "").splitlines()
+    logged = [line for line in lines if '{"time":' in line]
+    told = [line for line in lines if '{"time":' not in line]
+    amiss = [line for line in logged if '"level":"error"' in line or '"level":"warn"' in line]
+    if len(told) > 24:
+        told = told[:8] + ["[…]"] + told[-16:]
+    return "\n".join(line[:300] for line in told + amiss[-4:])
+
+
+def gist_of_report(text):
+    """Of a sanitizer: the kind, and the frames in our own code."""
+    lines = text.splitlines()
+    kept = [line for line in lines if re.search(r"WARNING|ERROR|SUMMARY|runtime error|^  \w", line)
+            or re.search(r"^ +#\d+ .*(gatewayd|admin|cluster|conf|ha)/\S+\.[ch]:\d+", line)]
+    return "\n".join(line[:200] for line in (kept or lines)[:40])
+
+
 def counts_of_junit(report, status, output):
     """Of pytest; skipped cases count as neither."""
     counts = Counts()
@@ -112,8 +132,7 @@ def counts_of_junit(report, status, output):
         bad = [e for e in case if e.tag in ("failure", "error")]
         if bad:
             counts.failed += 1
-            counts.failures.append(f"{case.get('classname')}.{case.get('name')}\n"
-                                   + (bad[0].text or bad[0].get("message") or "")[-3000:])
+            counts.failures.append(f"{case.get('classname')}.{case.get('name')}\n" + gist_of_case(bad[0]))
         elif case.find("skipped") is None:
             counts.passed += 1
     if status != 0 and counts.failed == 0:
@@ -144,7 +163,7 @@ def counts_of_reports(reports):
     counts = Counts()
     for path in sorted(reports.iterdir()):
         counts.failed += 1
-        counts.failures.append(f"{path.name}\n{path.read_text(errors='replace')[:6000]}")
+        counts.failures.append(f"{path}\n{gist_of_report(path.read_text(errors='replace'))}")
     return counts
 
 
@@ -152,9 +171,10 @@ def stories(build, sanitizer, *, marked=None, timeout=1200, is_alone=False):
     """tests/e2e against the programs in `build`; `marked` keeps those with that mark."""
     if not list(STORIES.glob("test_*.py")):
         return Counts()
-    report = pathlib.Path(build) / "e2e.xml"
+    name = "stories-" + "-".join(re.findall(r"\w+", marked or "all"))  # one leg leaves another's be
+    report = pathlib.Path(build) / f"{name}.xml"
     report.unlink(missing_ok=True)
-    reports = (pathlib.Path(build) / "reports").resolve()
+    reports = (pathlib.Path(build) / f"{name}.reports").resolve()
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                f"--junitxml={report}", "--tb=short", str(STORIES)]
     if has_module("xdist") and not is_alone:
@@ -164,7 +184,7 @@ def stories(build, sanitizer, *, marked=None, timeout=1200, is_alone=False):
         command += ["-m", marked]
     env = {"GATEWAYD_BUILD_DIR": build, "GATEWAYD_SANITIZER": sanitizer,
            "PYTHONDONTWRITEBYTECODE": "1", **sanitizer_environment(reports)}
-    status, output = run(command, timeout, env, pathlib.Path(build) / "e2e.log")
+    status, output = run(command, timeout, env, report.with_suffix(".log"))
     if status == 5 and marked:  # nothing is marked
         return Counts()
     counts = counts_of_junit(report, status, output)

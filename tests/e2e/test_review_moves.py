@@ -263,12 +263,18 @@ def fixture_pair(redis, make_cluster):
     return cluster
 
 
+def listen_to_signals():
+    """Whoever started the tests may have them ignored (nohup), and what is ignored is inherited."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begin_upgrade(node, *args):
     environment = {**os.environ, "HOME": "/nonexistent", "GATEWAYCTL_TOKEN": TOKENS["admin"],
                    "GATEWAYCTL_SERVER": f"http://127.0.0.1:{node.admin_port}"}
     return subprocess.Popen([BUILD / "gatewayctl", "cluster", "upgrade", *args], env=environment,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+                            stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_signals)
 
 
 def interrupt_before_its_command(pair, mark, number):
