@@ -77,14 +77,20 @@ static void on_tick(void *arg)
     keep_ticking(lr);
 }
 
-static void on_wanted(void *arg)
+static void look_at_wanted(struct limits_redis *lr)
 {
-    struct limits_redis *lr = arg;
-    atomic_store(&lr->is_wanted_posted, false);
     if (lr->is_stopped)
         return;
     limiter_on_wanted(lr->settings.limiter);
     keep_ticking(lr);
+}
+
+/* The mail's receiver, called by nobody else: only once it was delivered may it be posted again. */
+static void on_wanted(void *arg)
+{
+    struct limits_redis *lr = arg;
+    atomic_store(&lr->is_wanted_posted, false);
+    look_at_wanted(lr);
 }
 
 static void post_wanted(void *arg)
@@ -322,7 +328,7 @@ static void on_leave(void *arg)
 {
     struct limits_redis *lr = arg;
     lr->leave_until = now_ns() + LEAVE_MOST_NS;
-    on_wanted(lr);
+    look_at_wanted(lr);
     on_leave_timer(lr);
 }
 

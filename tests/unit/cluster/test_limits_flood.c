@@ -299,9 +299,25 @@ static void a_flood_slows_nobody_known(void **state)
     assert_true(strangers_allowed > 0);
 }
 
+/* More than are looked at in one go: the rest are looked at after what else the thread has to do,
+ * while it is told that all are to leave. */
+static void one_leaves_in_a_flood(void **state)
+{
+    ask_strangers(WAITING / 2);
+    struct limiter_counts c;
+    limiter_count(limiter, &c);
+    assert_true(c.strangers > 1024);
+    alarm(60);
+    int64_t begun = (int64_t)clock_read_ns();
+    limits_redis_leave(limits, story.control);
+    assert_true((int64_t)clock_read_ns() - begun < 20 * SECOND);
+    alarm(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_leaves_in_a_flood, make, unmake),
         cmocka_unit_test_setup_teardown(a_flood_slows_nobody_known, make, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
