@@ -57,6 +57,7 @@ static bool accept_one(struct listen_acceptor *a)
     struct address peer = { .length = sizeof(peer.local) };
     int fd = accept4(a->watch.fd, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        listen_hold_take_over(fd);
         a->fn(a->arg, fd, &peer);
         return true;
     }

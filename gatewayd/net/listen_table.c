@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,11 +90,6 @@ int listen_entry_fd(const struct listen_entry *e, unsigned worker, unsigned work
 
 /* ---- binding -------------------------------------------------------------------------------- */
 
-static bool is_unix(const struct address *a)
-{
-    return a->any.sa_family == AF_UNIX;
-}
-
 static void set_number(int fd, int level, int option, int value)
 {
     (void)setsockopt(fd, level, option, &value, sizeof(value));
@@ -161,7 +155,7 @@ static int open_socket(const struct listen_table *t, const struct address *addre
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    bool bound = is_unix(address) ? bind_unix(fd, address) : bind_tcp(fd, address);
+    bool bound = listen_is_unix(address) ? bind_unix(fd, address) : bind_tcp(fd, address);
     if (bound && (t->is_waiting || listen(fd, LISTEN_BACKLOG) == 0))
         return fd;
     int error = errno;
@@ -199,7 +193,7 @@ static bool is_free(const struct address *address)
 
 static bool add_new_fd(const struct listen_table *t, struct listen_entry *e)
 {
-    if (e->count == 0 && !is_unix(&e->address) && !is_free(&e->address))
+    if (e->count == 0 && !listen_is_unix(&e->address) && !is_free(&e->address))
         return false;
     int fd = open_socket(t, &e->address);
     if (fd < 0)
@@ -207,7 +201,7 @@ static bool add_new_fd(const struct listen_table *t, struct listen_entry *e)
     add_fd(e, fd);
     e->listening += t->is_waiting ? 0 : 1;
     /* Port 0: the others listen where the first one was put. */
-    if (!is_unix(&e->address))
+    if (!listen_is_unix(&e->address))
         return get_bound_address(fd, &e->address);
     return true;
 }
@@ -257,7 +251,7 @@ struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
     struct listen_entry *e = take_given(t, name, address);
     if (e == NULL) {
         e = add_entry(t, name, address);
-        e->is_shared = is_unix(address);
+        e->is_shared = listen_is_unix(address);
     }
     e->is_opened = true;
     e->asked = *address;
@@ -274,36 +268,6 @@ struct listen_entry *listen_table_open(struct listen_table *t, struct text name,
         return NULL;
     }
     return e;
-}
-
-/* ---- the end -------------------------------------------------------------------------------- */
-
-/* Drops segments with SYN and without ACK. What is accepted inherits it and never sees one. A
- * kernel that does not take it costs those who come at the very end a reset. */
-static void drop_syns(int fd)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct tcphdr, th_flags)),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-    };
-    struct sock_fprog program = { .len = ARRAY_LENGTH(code), .filter = code };
-    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-void listen_table_hold_handshakes(struct listen_table *t)
-{
-    LIST_EACH (node, &t->entries) {
-        struct listen_entry *e = LIST_ITEM(node, struct listen_entry, node);
-        if (e->is_given || e->is_passed_on)
-            continue;
-        if (is_unix(&e->address))
-            unlink(e->address.local.sun_path);
-        for (unsigned i = 0; i < e->count && !is_unix(&e->address); i++)
-            drop_syns(e->fds[i]);
-    }
 }
 
 /* ---- given descriptors ---------------------------------------------------------------------- */
@@ -325,8 +289,8 @@ static struct listen_entry *take_in(struct listen_table *t, struct text name, in
         close(fd);
         return NULL;
     }
-    bool is_shared = is_unix(&address) || get_number(fd, SO_REUSEPORT) != 1;
-    if (!is_unix(&address))
+    bool is_shared = listen_is_unix(&address) || get_number(fd, SO_REUSEPORT) != 1;
+    if (!listen_is_unix(&address))
         set_comforts(fd);
     struct listen_entry *e = find_address(t, &address);
     if (e == NULL)

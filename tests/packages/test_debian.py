@@ -196,9 +196,9 @@ class Life:
         since = machine.shell("date +%s").strip()
         machine.run("systemctl", "restart", "gatewayd")
         counts = load.end()
-        assert not [error for error in counts["errors"] if "Refused" not in error], counts
         self.wait_serving(machine)
         said = machine.shell(f"journalctl --no-pager -u gatewayd --since @{since}")
+        assert not [error for error in counts["errors"] if "Refused" not in error], f"{counts}\n{said}"
         assert '"draining: ' in said and '"message":"stopped"' in said and "status=9/KILL" not in said, said
 
     def test_one_that_hangs_or_dies_is_started_again(self, machine):

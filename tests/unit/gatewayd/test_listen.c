@@ -3,6 +3,7 @@
 #include "tests/unit/gatewayd/cmocka_all.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "gatewayd/core/metrics.h"
-#include "gatewayd/net/listen.h"
+#include "gatewayd/net/listen_private.h"
 
 static struct loop *loop;
 static struct listen_table table;
@@ -229,6 +230,64 @@ static void what_was_passed_on_is_left_alone_at_the_end(void **state)
     close(kept);
 }
 
+/* Its handshake has begun, or will when it tries again. */
+static int begin_to_connect(const struct address *a)
+{
+    int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(connect(fd, &a->any, a->length), -1);
+    return fd;
+}
+
+static bool is_heard_of(int fd, int events, int ms)
+{
+    return poll(&(struct pollfd){ .fd = fd, .events = (short)events }, 1, ms) == 1;
+}
+
+static void nobody_new_gets_through(const struct address *a)
+{
+    int client = begin_to_connect(a);
+    assert_false(is_heard_of(client, POLLOUT, 200)); /* neither in nor reset */
+    close(client);
+}
+
+static void at_the_end_no_handshake_begins(void **state)
+{
+    static const char *const addresses[] = { "127.0.0.1:0", "[::1]:0" };
+    for (size_t i = 0; i < ARRAY_LENGTH(addresses); i++) {
+        struct listen_entry *e = open_entry("http", addresses[i], 1);
+        int before = connect_to(&e->address);
+        listen_table_hold_handshakes(&table);
+        nobody_new_gets_through(&e->address);
+        int fd = accept(e->fds[0], NULL, NULL);
+        assert_int_equal(write(before, "x", 1), 1);
+        assert_true(is_heard_of(fd, POLLIN, 1000));
+        close(fd);
+        close(before);
+        listen_table_close(&table, e);
+    }
+}
+
+/* What the accepted ones inherit is set right, so that they are heard like all others. */
+static void nor_where_filters_are_refused(void **state)
+{
+    static const char *const addresses[] = { "127.0.0.1:0", "[::1]:0", "[::]:0" };
+    for (size_t i = 0; i < ARRAY_LENGTH(addresses); i++) {
+        struct listen_entry *e = open_entry("http", addresses[i], 1);
+        int before = connect_to(&e->address);
+        listen_hold_by_hops(e->fds[0]);
+        nobody_new_gets_through(&e->address);
+        int fd = accept(e->fds[0], NULL, NULL);
+        listen_hold_by_hops(fd); /* as one whose handshake ended just now */
+        assert_int_equal(write(before, "x", 1), 1);
+        assert_false(is_heard_of(fd, POLLIN, 50));
+        listen_hold_take_over(fd);
+        assert_true(is_heard_of(fd, POLLIN, 5000)); /* it was sent again */
+        close(fd);
+        close(before);
+        listen_table_close(&table, e);
+    }
+}
+
 static void what_is_no_listening_socket_is_closed(void **state)
 {
     int fds[2];
@@ -380,6 +439,8 @@ int main(void)
         TEST(inherited_descriptors_are_taken_by_what_was_asked),
         TEST(what_nobody_opens_is_dropped),
         TEST(what_was_passed_on_is_left_alone_at_the_end),
+        TEST(at_the_end_no_handshake_begins),
+        TEST(nor_where_filters_are_refused),
         TEST(what_is_no_listening_socket_is_closed),
         TEST(one_without_reuseport_is_shared),
         TEST(accepting_is_bounded_per_turn),
