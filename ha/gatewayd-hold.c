@@ -44,6 +44,7 @@
 #include "ha/tcp_end.h"
 
 #define CONNECTIONS_MOST 8
+#define BACKLOG          128 /* they wait in the order they came, whoever is silent before them */
 #define DEADLINE_MS      1000
 #define NFT_MS           2000
 #define RESET_MS         60  /* for all connections */
@@ -448,7 +449,7 @@ static int open_listener(void)
     umask(mask);
     /* Not what a link that was put there since points to. */
     if (is_bound && (geteuid() != 0 || lchown(socket_name, 0, friend_gid) == 0) &&
-        listen(fd, CONNECTIONS_MOST) == 0)
+        listen(fd, BACKLOG) == 0)
         return fd;
     close(fd);
     return -1;
