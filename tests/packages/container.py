@@ -152,7 +152,11 @@ class Container:
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in children:
             # nspawn has a helper of its own for a moment; the leader is pid 1 of its namespace.
-            if os.path.basename(os.path.realpath(f"/proc/{child}/exe")) == "systemd":
+            try:
+                program = os.readlink(f"/proc/{child}/exe")
+            except FileNotFoundError:
+                continue
+            if os.path.basename(program) == "systemd":
                 return child
         return None
 
