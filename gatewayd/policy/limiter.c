@@ -85,7 +85,8 @@ void limiter_tidy(struct limiter *l, struct limiter_now now)
 {
     limiter_families_sweep(l, now);
     tallies_tidy(l->tallies);
-    (void)turns_tidy(&l->queue, SIZE_MAX);
+    /* Each once: a lease that is counted still waits for the next time. */
+    (void)turns_tidy(&l->queue, l->queue.count);
 }
 
 void limiter_count(const struct limiter *l, struct limiter_counts *out)

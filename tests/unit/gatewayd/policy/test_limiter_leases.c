@@ -389,6 +389,26 @@ static void idle_leases_end_and_come_again(void **state)
         limiter_tidy(l, now);
 }
 
+/* Its owner has not looked at it since it was wanted last: it is freed some other time, and nobody
+ * waits for that. */
+static void what_is_counted_still_is_freed_later(void **state)
+{
+    struct limiter_set *set = set_of("r", 100, 100, 1);
+    struct waiter x = waiter_of(set, "a", 0);
+    begin(&x);
+    settle();
+    pass(30 * SECOND);
+    assert_int_equal(counts().leased, 0);
+    limiter_recall(l);
+    alarm(30);
+    limiter_tidy(l, now);
+    alarm(0);
+    assert_int_equal(counts().buckets, 0);
+    settle();
+    limiter_tidy(l, now);
+    limiter_set_unref(&set);
+}
+
 /* ---- threads ---- */
 
 static _Atomic bool wanted_posted;
@@ -759,6 +779,7 @@ int main(void)
         TEST(away_the_limit_is_divided),
         TEST(too_many_new_ones_begin_divided),
         TEST(idle_leases_end_and_come_again),
+        TEST(what_is_counted_still_is_freed_later),
         TEST(leaving_gives_back_what_is_held),
         TEST(a_divided_quota_outlives_the_process),
         TEST(what_was_told_is_not_told_again),
