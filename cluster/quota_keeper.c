@@ -186,7 +186,9 @@ void quota_keeper_resume(struct quota_keeper *k)
 {
     k->is_held = false;
     k->wants_last = false;
-    loop_timer_start(&k->timer, EACH_MS);
+    /* A save that is under way rests when it has ended. */
+    if (!k->is_busy && !loop_slice_is_started(&k->slice))
+        loop_timer_start(&k->timer, EACH_MS);
 }
 
 /* A save that is on its way already is waited for by the caller; what it has not seen is lost only

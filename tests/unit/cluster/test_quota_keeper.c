@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <semaphore.h>
 
 #include "cluster/disk.h"
 #include "cluster/quota_keeper.h"
@@ -142,12 +143,53 @@ static void what_could_not_be_saved_is_saved_later(void **state)
     folder_remove(&n.path);
 }
 
+static void hold_up(void *arg)
+{
+    sem_t *go_on = arg;
+    while (sem_wait(go_on) != 0)
+        continue;
+}
+
+static void nothing(void *arg)
+{
+}
+
+/* The folder was to be let go of, and stays ours, while the disk is slow. */
+static void a_slow_save_is_not_begun_twice(void **state)
+{
+    struct node n = { .path = folder_new() };
+    struct scribe_job slow;
+    sem_t go_on;
+    open_node(&n);
+    sem_init(&go_on, 0, 0);
+    scribe_job_init(&slow, hold_up, nothing, &go_on);
+    scribe_post(n.scribe, &slow);
+    assert_int_equal(take(&n), 99);
+    assert_false(quota_keeper_try_release(n.keeper));
+    while (scribe_waiting(n.scribe) < 2)
+        loop_run_once(n.loop, true);
+    quota_keeper_resume(n.keeper);
+    assert_int_equal(take(&n), 98);
+    uint64_t end = clock_read_ms() + 1300;
+    while (clock_read_ms() < end)
+        loop_run_once(n.loop, false);
+    assert_int_equal(scribe_waiting(n.scribe), 2);
+    sem_post(&go_on);
+    close_node(&n);
+    open_node(&n);
+    assert_int_equal(take(&n), 97);
+    close_node(&n);
+    sem_destroy(&go_on);
+    folder_remove(&n.path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_kept_over_a_stop),
         cmocka_unit_test(counts_are_saved_each_second),
         cmocka_unit_test(what_could_not_be_saved_is_saved_later),
+        cmocka_unit_test(a_slow_save_is_not_begun_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
