@@ -233,6 +233,13 @@ void store_embedded_start(struct store_embedded *e, bool publishes)
     store_embedded_batch_run(e);
 }
 
+/* Until nothing is with the scribe or the authority, and whoever can be answered is. */
+static void settle(struct store_embedded *e)
+{
+    while (scribe_waiting(e->scribe) > 0 || e->is_claiming || loop_slice_is_started(&e->slice))
+        loop_run_once(e->settings.loop, scribe_waiting(e->scribe) > 0 || e->is_claiming);
+}
+
 void store_embedded_stop(struct store_embedded *e)
 {
     store_embedded_load_stop(e);
@@ -243,10 +250,11 @@ void store_embedded_stop(struct store_embedded *e)
     store_embedded_care_stop(e);
     loop_slice_stop(&e->compact_slice);
     store_embedded_batch_run(e);
-    store_embedded_claim_stop(e);
     store_embedded_replace_stop(e);
-    while (scribe_waiting(e->scribe) > 0 || e->is_claiming || loop_slice_is_started(&e->slice))
-        loop_run_once(e->settings.loop, scribe_waiting(e->scribe) > 0 || e->is_claiming);
+    settle(e);
+    /* The last answers have started timers, and what they accepted is to be durable. */
+    store_embedded_claim_stop(e);
+    settle(e);
     store_embedded_compact_stop(e);
     MUST(e->batch == NULL && e->planning == NULL && list_is_empty(&e->queue));
 }

@@ -14,6 +14,7 @@
 #include "cluster/authority.h"
 #include "cluster/disk.h"
 #include "cluster/item.h"
+#include "cluster/store_embedded_private.h"
 #include "conf/base/mem.h"
 #include "tests/unit/cluster/folder.h"
 #include "tests/unit/cluster/store_story.h"
@@ -166,6 +167,51 @@ static void follow(struct store_story *s, struct store_embedded_incoming *in)
 }
 
 /* ---- stories ---- */
+
+static unsigned syncs;
+
+static int count_syncs(enum disk_call call, size_t *length)
+{
+    syncs += call == DISK_CALL_SYNC;
+    return 0;
+}
+
+/* What is taken while the store is stopped is durable then; and whatever the authority says last,
+ * no timer is left for a store that is gone. */
+static void the_last_answers_come_to_an_end(void **state)
+{
+    static const enum authority_outcome cases[] = { AUTHORITY_TAKEN, AUTHORITY_TURN,
+                                                    AUTHORITY_MOVED_ON };
+    static const char *const names[] = { "{\"name\":\"carol\"}", "{\"name\":\"dave\"}",
+                                         "{\"name\":\"erin\"}" };
+    struct store_story *s = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct resource *r = store_story_parse(RESOURCE_CONSUMER, names[i]);
+        struct store_change change = {
+            .change = STORE_PUT, .kind = r->kind, .name = r->name, .resource = r
+        };
+        struct store_commit commit = { .author = TEXT("alice"),
+                                       .changes = &change,
+                                       .change_count = 1,
+                                       .done = store_story_done,
+                                       .arg = s };
+        arbiter.says = cases[i];
+        store_commit(s->store, &commit);
+        for (unsigned before = arbiter.claims; arbiter.claims == before;)
+            loop_run_once(s->loop, true);
+        syncs = 0;
+        disk_set_fault(count_syncs);
+        store_embedded_stop(s->embedded);
+        disk_set_fault(NULL);
+        assert_int_equal(s->result.outcome, cases[i] == AUTHORITY_TAKEN ? STORE_DONE : STORE_AWAY);
+        assert_true(cases[i] != AUTHORITY_TAKEN || syncs > 0);
+        resource_unref(&r);
+        assert_false(loop_timer_is_started(&s->embedded->sync_timer));
+        assert_false(loop_timer_is_started(&s->embedded->follow_timer));
+        assert_false(loop_timer_is_started(&s->embedded->turn.timer));
+        store_story_reopen(s);
+    }
+}
 
 static void a_change_is_offered_before_it_is_taken(void **state)
 {
@@ -412,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_change_is_offered_before_it_is_taken),
+        TEST(the_last_answers_come_to_an_end),
         TEST(what_is_not_taken_leaves_nothing),
         TEST(when_others_were_first_it_is_planned_again),
         TEST(a_condition_is_looked_at_again),
