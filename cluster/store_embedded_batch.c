@@ -335,7 +335,7 @@ static void on_published(void *arg, struct text reason)
     batch->is_published = true;
     if (!text_is_empty(reason))
         batch->behind = mem_copy_text(reason.at, reason.length);
-    store_embedded_batch_run(batch->store);
+    store_embedded_batch_on_hook(batch);
 }
 
 static void publish(struct embedded_batch *batch)
@@ -638,7 +638,15 @@ bool store_embedded_batch_is_idle(const struct store_embedded *e)
            list_is_empty(&e->publishing);
 }
 
-/* Those whose hooks will not be called any more. */
+void store_embedded_batch_on_hook(struct embedded_batch *batch)
+{
+    if (batch->store != NULL)
+        store_embedded_batch_run(batch->store);
+    else if (batch->is_published && batch->ends_waiting == 0)
+        store_embedded_batch_free(&batch);
+}
+
+/* Those whose hooks are still to be called go with the last of them. */
 void store_embedded_batch_fini(struct store_embedded *e)
 {
     loop_slice_stop(&e->slice);
@@ -646,6 +654,7 @@ void store_embedded_batch_fini(struct store_embedded *e)
         struct embedded_batch *batch = LIST_ITEM(node, struct embedded_batch, node);
         MUST(list_is_empty(&batch->works));
         list_remove(&batch->node);
-        store_embedded_batch_free(&batch);
+        batch->store = NULL;
+        store_embedded_batch_on_hook(batch);
     }
 }

@@ -191,7 +191,7 @@ static void on_ended(void *arg)
 {
     struct embedded_batch *batch = arg;
     batch->ends_waiting--;
-    store_embedded_batch_run(batch->store);
+    store_embedded_batch_on_hook(batch);
 }
 
 void store_embedded_keys_end(struct embedded_batch *batch, struct key_handle handle)

@@ -126,8 +126,8 @@ struct embedded_work {
  */
 
 struct embedded_batch {
-    struct list node; /* of those being published */
-    struct store_embedded *store;
+    struct list node;             /* of those being published */
+    struct store_embedded *store; /* NULL: it is gone, hooks of the batch are still to be called */
     struct list works;
     size_t count;
     struct scribe_job job;
@@ -372,6 +372,8 @@ void store_embedded_batch_write(struct store_embedded *e);  /* the batch, by the
 void store_embedded_batch_fail(struct store_embedded *e, enum store_outcome outcome,
                                struct text reason);
 void store_embedded_batch_free(struct embedded_batch **batch);
+/* One of the hooks was called: it is published, or something has ended. The store may be gone. */
+void store_embedded_batch_on_hook(struct embedded_batch *batch);
 void store_embedded_batch_rewind(struct store_embedded *e); /* what comes builds on what is */
 void store_embedded_batch_resume(struct embedded_work *w);  /* after STEP_WAIT */
 

@@ -41,9 +41,14 @@ static void end_key(void *arg, struct key_handle handle, store_embedded_ended_fn
                     void *done_arg)
 {
     struct store_story *s = arg;
+    s->ended++;
+    if (s->holds_ends) {
+        s->held = done;
+        s->held_arg = done_arg;
+        return;
+    }
     struct later *l = mem_new(sizeof(*l));
     *l = (struct later){ .story = s, .ended = done, .arg = done_arg };
-    s->ended++;
     mailbox_post_call(s->mailbox, on_later, l);
 }
 

@@ -29,6 +29,9 @@ struct store_story {
     uint64_t resource_tag;
     unsigned published; /* how often publish was asked */
     unsigned ended;     /* keys */
+    bool holds_ends;    /* that they ended is told by the test: */
+    store_embedded_ended_fn *held;
+    void *held_arg;
     unsigned answers;
     bool is_loaded;
     uint64_t longest_load_ns; /* the longest turn while it was loaded, in processor time */

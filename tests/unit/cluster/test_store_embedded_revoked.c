@@ -300,6 +300,27 @@ static void ten_thousand_at_most_at_a_time(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_story, end_story)
 
+/* Of the process that was replaced, maybe, which hangs. */
+static void what_ends_may_say_so_when_the_store_is_gone(void **state)
+{
+    struct store_story *s = *state;
+    struct store_key_change key = { .change = STORE_KEY_REVOKE, .id = 7 };
+    struct store_commit commit = {
+        .author = TEXT("alice"), .keys = &key, .key_count = 1, .done = store_story_done, .arg = s
+    };
+    s->holds_ends = true;
+    store_commit(s->store, &commit);
+    while (s->held == NULL)
+        loop_run_once(s->loop, true);
+    store_embedded_stop(s->embedded);
+    assert_int_equal(s->result.outcome, STORE_DONE);
+    store_embedded_free(&s->embedded);
+    s->held(s->held_arg);
+    s->holds_ends = false;
+    store_story_reopen(s);
+    assert_int_equal(state_of(s, 7), KEY_REVOKED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +334,7 @@ int main(void)
         TEST(a_state_that_does_not_know_of_it_does_not_bring_it_back),
         TEST(a_compaction_ends_while_a_state_is_read),
         TEST(a_state_that_comes_at_the_end_is_dropped),
+        TEST(what_ends_may_say_so_when_the_store_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
