@@ -281,7 +281,7 @@ static void on_removed(void *arg)
     struct order *order = arg;
     if (order->is_leaving)
         order->h->has_left = true;
-    else if (!order->h->is_stopped && order->removed != NULL)
+    else if (order->removed != NULL)
         order->removed(order->arg, order->is_done, text_of(order->reason));
     order_free(order);
 }

@@ -405,9 +405,9 @@ void members_free(struct members **at)
     struct members *m = *at;
     if (m == NULL)
         return;
-    loop_task_cancel(&m->look);
     LIST_EACH_SAFE (node, following, &m->waits)
-        members_wait_stop(LIST_ITEM(node, struct members_wait, node));
+        on_timeout(LIST_ITEM(node, struct members_wait, node));
+    loop_task_cancel(&m->look);
     LIST_EACH_SAFE (node, next, &m->nodes)
         free_node(LIST_ITEM(node, struct node, node));
     MEM_FREE(at);

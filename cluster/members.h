@@ -35,7 +35,7 @@ struct members_settings {
 };
 
 struct members *members_new(const struct members_settings *settings);
-void members_free(struct members **m); /* waits are forgotten */
+void members_free(struct members **m); /* who waits is told who is pending */
 
 struct loop *members_loop(const struct members *m);
 

@@ -298,6 +298,17 @@ static void who_is_removed_is_not_waited_for(void **state)
     assert_int_equal(pending, 0);
 }
 
+/* What waits is a call of the admin API, which is freed when it is answered. */
+static void who_waits_is_told_at_the_end(void **state)
+{
+    struct members_wait wait;
+    see_gw_a(4);
+    members_wait_start(members, &wait, 5, 60000, on_waited, NULL);
+    members_free(&members);
+    assert_int_equal(waited, 1);
+    assert_int_equal(pending, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -317,6 +328,7 @@ int main(void)
         TEST(it_is_waited_for_all),
         TEST(who_does_not_apply_it_in_time_is_named),
         TEST(who_is_removed_is_not_waited_for),
+        TEST(who_waits_is_told_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
