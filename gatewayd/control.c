@@ -244,13 +244,18 @@ static void on_upgrade(void *arg)
         log_warn(&c->log, "SIGUSR2: the binary is not replaced: %s", why[begun]);
 }
 
+/* Those that came before were held back (main.c). */
 static void start_signals(struct control *c)
 {
+    sigset_t none;
+
     loop_signal_start(&c->signals[0], c->loop, SIGTERM, on_terminate, c);
     loop_signal_start(&c->signals[1], c->loop, SIGINT, on_terminate, c);
     loop_signal_start(&c->signals[2], c->loop, SIGHUP, on_hangup, c);
     loop_signal_start(&c->signals[3], c->loop, SIGUSR1, on_reopen, c);
     loop_signal_start(&c->signals[4], c->loop, SIGUSR2, on_upgrade, c);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* ---- care ----------------------------------------------------------------------------------- */
@@ -287,7 +292,7 @@ static void on_care(void *arg)
 void control_on_first(struct control *c)
 {
     control_starting_stop(c);
-    if (control_inherit_on_first(c))
+    if (!c->is_quitting && control_inherit_on_first(c))
         control_begin_serving(c);
 }
 

@@ -480,9 +480,12 @@ static void on_gone(void *arg)
     answer_questions(c);
     if (in->phase == CONTROL_INHERIT_OURS) {
         log_info(&c->log, "the process before this one has ended");
-    } else if (in->phase == CONTROL_INHERIT_SERVING) {
+    } else if (in->phase == CONTROL_INHERIT_SERVING && !c->is_quitting) {
         log_warn(&c->log, "the process before this one ended without a word: all is ours");
         become_ours(c);
+    } else if (c->workers == NULL) {
+        /* control_inherit_begin() waits for it, or says why this process does not begin. */
+        log_info(&c->log, "the process whose place this one was to take has ended");
     } else if (in->phase < CONTROL_INHERIT_TAKING && !c->is_quitting) {
         log_error(&c->log, "the process whose place this one was to take has ended, or gave it up");
         control_quit(c, 1);

@@ -205,8 +205,22 @@ static int run(struct node_config *node, const char *file, char **argv)
     return status;
 }
 
+/* Until the control loop hears them (control.c) they wait: a log that is moved away, or a reload,
+ * must not end a process that is starting. */
+static void hold_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    hold_signals();
     memory_start();
     struct options o = parse_options(argc, argv);
     struct node_config *node = read_checked(o.file, o.is_check);

@@ -9,6 +9,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -258,6 +259,27 @@ def test_both_processes_are_killed_at_any_point(replaceable):
     assert len(plans) < revisions <= len(plans) + growing.tried
     assert node.upgrade().status == 200
     assert sorted(all_plans(node)) == sorted(plans)
+
+
+def test_a_process_that_begins_and_is_given_up(make_node):
+    """It hears signals when it can, and none of them ends it; and it ends of its own when whoever
+    started it does, before it has said what there is to inherit."""
+    node = make_node(start=False)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, open(node.log_path, "ab") as log:
+        process = subprocess.Popen([node.binary, "-c", node.config_path], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, pass_fds=[theirs.fileno()],
+                                   env={**os.environ, "GATEWAYD_HANDOVER": str(theirs.fileno())})
+        theirs.close()
+        ours.settimeout(30 * SLOWNESS)
+        assert ours.recv(65536).startswith(b"GWUP")
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            process.send_signal(number)
+    try:
+        assert process.wait(30 * SLOWNESS) == 1, node.log()
+    finally:
+        process.kill()
+    assert "says nothing" in node.log()
 
 
 def test_signals_all_along(replaceable):
