@@ -114,7 +114,8 @@ static void on_settled(void *arg)
 {
     struct control *c = arg;
 
-    if (publishing(c)->phase == CONTROL_PHASE_SETTLING)
+    /* While the process ends, workers end one by one: not all of them would ever swap. */
+    if (publishing(c)->phase == CONTROL_PHASE_SETTLING && !c->is_quitting)
         swap(c);
 }
 
@@ -183,6 +184,8 @@ static void on_ready(void *arg)
     struct control_publishing *p = publishing(c);
 
     p->has_news = true;
+    if (c->is_quitting)
+        return;
     if (p->phase == CONTROL_PHASE_IDLE || p->phase == CONTROL_PHASE_COMPILING)
         loop_slice_start(&p->slice);
 }

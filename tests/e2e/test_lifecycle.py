@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting, stopping, crashing, reloading: nothing acknowledged is lost, nobody is cut off."""
+import contextlib
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -10,7 +12,7 @@ import time
 import pytest
 
 from harness.node import BUILD
-from harness.client import Connection
+from harness.client import Connection, Cut
 from harness.still import Still
 from harness.wait import SLOWNESS, scaled, until
 
@@ -113,6 +115,58 @@ def test_who_comes_while_the_node_ends_is_answered_or_never_let_in(make_node, tm
     for thread in threads:
         thread.join()
     assert not wrong and set(answered) == {200}
+
+
+def workers_of(node):
+    """Threads of it that serve yet."""
+    names = []
+    for task in pathlib.Path(f"/proc/{node.process.pid}/task").iterdir():
+        try:
+            names.append((task / "comm").read_text())
+        except OSError:  # ended meanwhile
+            continue
+    return sum(name.startswith("worker-") for name in names)
+
+
+def ends_while_a_target_is_checked(node, make_origin):
+    """The first check of a new target is answered when one worker has ended and the other waits for a
+    client that still sends. False: not in this try."""
+    release = threading.Event()
+
+    def slow(peer, request):
+        release.wait(60)
+        peer.respond(200)
+
+    origin = make_origin(slow)
+    node.route("r", respond={"body": "here"})
+    sender = node.connect()
+    sender.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx")
+    assert sender.read().status == 200
+
+    def bring_target():
+        with contextlib.suppress(OSError, Cut):  # it ends meanwhile
+            node.admin("PUT", "/v1/upstreams/o", {"targets": [{"address": origin.address}],
+                                                  "health": {"interval": "10s", "timeout": "9s"}})
+
+    bringer = threading.Thread(target=bring_target)
+    bringer.start()
+    until(lambda: origin.requests, pause=0.001)
+    node.signal(signal.SIGTERM)
+    until(lambda: workers_of(node) < 2, pause=0.001)
+    is_in_time = workers_of(node) == 1
+    release.set()
+    assert node.wait() == 0
+    bringer.join()
+    sender.close()
+    log = node.log()
+    return is_in_time and "is up because status 200" in log and "revision 2 is in force" not in log
+
+
+def test_a_configuration_that_comes_too_late_harms_nobody(make_node, make_origin):
+    for _ in range(8):
+        if ends_while_a_target_is_checked(make_node(), make_origin):
+            return
+    raise AssertionError("it ended too soon, or too late, each time")
 
 
 def test_the_drain_has_a_deadline(make_node, make_origin):
