@@ -471,10 +471,9 @@ static void on_successor_lost(struct control *c)
         log_error(&c->log, "the process that took over has ended: ending at once, for a new start");
         c->exit_status = 1;
     }
-    if (c->workers_running == c->worker_count && u->holding == 0) {
-        u->holding = c->worker_count;
-        retire_within(c, 0);
-    }
+    /* Whether they have let go or not. */
+    for (unsigned i = 0; c->workers_running == c->worker_count && i < c->worker_count; i++)
+        worker_quit(c->workers[i], 0, 0, control_on_worker_ended, c);
 }
 
 /* It has read that all is its own, and may have done anything since. */

@@ -383,7 +383,11 @@ struct worker_mail {
         struct generation *generation;
         struct tls_server **tls;
         struct node_config *node;
-        int64_t window_ms;
+        struct {
+            int64_t window_ms;
+            worker_done_fn *done;
+            void *arg;
+        } quit;
         size_t listener;
         struct key_handle key;
         struct {
@@ -454,6 +458,13 @@ static void undrain(struct worker *w, size_t listener)
     }
 }
 
+static void take_quit(struct worker *w, const struct worker_mail *m)
+{
+    w->on_quit = m->quit.done;
+    w->on_quit_arg = m->quit.arg;
+    quit(w, m->quit.window_ms, m->spread_ms);
+}
+
 static void obey(struct worker *w, struct worker_mail *m)
 {
     switch (m->order) {
@@ -481,11 +492,11 @@ static void obey(struct worker *w, struct worker_mail *m)
     case ORDER_PING:
         return;
     case ORDER_QUIT:
-        quit(w, m->window_ms, m->spread_ms);
+        take_quit(w, m);
         return;
     case ORDER_RETIRE:
         stop_passed_on(w);
-        quit(w, m->window_ms, m->spread_ms);
+        take_quit(w, m);
         return;
     case ORDER_END:
         if (!w->is_ending)
@@ -613,9 +624,9 @@ void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker
 {
     struct worker_mail *m = new_order(w, ORDER_QUIT, NULL, NULL);
 
-    w->on_quit = done;
-    w->on_quit_arg = arg;
-    m->window_ms = window_ms;
+    m->quit.window_ms = window_ms;
+    m->quit.done = done;
+    m->quit.arg = arg;
     m->spread_ms = spread_ms;
     post(w, m);
 }
@@ -625,9 +636,9 @@ void worker_retire(struct worker *w, int64_t window_ms, uint64_t spread_ms, work
 {
     struct worker_mail *m = new_order(w, ORDER_RETIRE, let_go, arg);
 
-    w->on_quit = done;
-    w->on_quit_arg = arg;
-    m->window_ms = window_ms;
+    m->quit.window_ms = window_ms;
+    m->quit.done = done;
+    m->quit.arg = arg;
     m->spread_ms = spread_ms;
     post(w, m);
 }
