@@ -40,7 +40,7 @@ aclfile $folder/redis/users.acl
 appendonly yes
 save ""
 END
-redis-server "$folder/redis/redis.conf" >"$folder/redis.log" 2>&1 9>&- &
+redis-server "$folder/redis/redis.conf" >"$folder/redis.log" 2>&1 8>&- 9>&- &
 redis_pid=$!
 pids+=("$redis_pid")
 
@@ -65,6 +65,7 @@ wait_ready one "$one_admin"
 wait_ready two "$two_admin"
 wait_ready gw-a "$a_admin"
 wait_ready gw-b "$b_admin"
+ports_bound
 
 # They hear of each other once a second.
 for server in "$a_admin" "$b_admin"; do

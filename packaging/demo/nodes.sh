@@ -3,7 +3,7 @@
 #
 # packaging/demo/nodes.sh - what the demos have in common; read by them with $build (the folder of
 # the programs) and $demo (a name) set. Gives $folder, $token, free_port, start, service,
-# resources, wait_ready, and ends everything that was put into $pids.
+# resources, wait_ready, ports_bound, and ends everything that was put into $pids.
 
 umask 077
 
@@ -29,6 +29,11 @@ trap stop EXIT
 trap 'echo; echo "Stopped."; exit 0' INT TERM HUP
 
 # ---- ports: the usual ones, else the next that nobody listens on ----
+
+# Two demos that begin at once would find the same ones: one looks when those of the other are bound.
+exec 8>"$build/.ports.lock"
+flock -w 60 8 || true
+ports_bound() { exec 8>&-; }
 
 taken=" "
 is_free() {
@@ -63,7 +68,7 @@ start() { # NAME PORT ADMIN-PORT [SETTING…]
         printf '%s\n' "$@"
     } >"$folder/$name.conf"
     # shellcheck disable=SC2154 # the demo sets it
-    "$build/gatewayd" -c "$folder/$name.conf" >"$folder/$name.log" 2>&1 9>&- &
+    "$build/gatewayd" -c "$folder/$name.conf" >"$folder/$name.log" 2>&1 8>&- 9>&- &
     pids+=($!)
 }
 

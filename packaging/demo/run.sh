@@ -25,6 +25,7 @@ start gateway "$gateway_port" "$admin_port"
 wait_ready one "$one_admin"
 wait_ready two "$two_admin"
 wait_ready gateway "$admin_port"
+ports_bound
 
 # ---- what the gateway does ----
 
