@@ -4,8 +4,8 @@
  */
 #include "tests/unit/cluster/folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,16 +22,15 @@ char *folder_new(void)
     return mem_copy_text(path, strlen(path));
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    return remove(path);
+}
+
+/* With the folders in it: Redis makes one. */
 void folder_remove(char **path)
 {
-    DIR *dir = opendir(*path);
-    MUST(dir != NULL);
-    for (struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
-        if (d->d_name[0] != '.')
-            unlinkat(dirfd(dir), d->d_name, 0);
-    }
-    closedir(dir);
-    rmdir(*path);
+    (void)nftw(*path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     MEM_FREE(path);
 }
 

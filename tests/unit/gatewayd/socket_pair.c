@@ -105,7 +105,7 @@ bool socket_pair_run_until(struct socket_pair *p, bool (*what)(struct socket_pai
 {
     struct loop_timer tick;
     loop_timer_init(&tick, p->loop, do_nothing, NULL);
-    uint64_t end = clock_read_ms() + 2000;
+    uint64_t end = clock_read_ms() + 20000;
     while (!what(p) && clock_read_ms() < end) {
         loop_timer_start(&tick, 10);
         loop_run_once(p->loop, true);

@@ -123,10 +123,12 @@ static void another_process_of_ours_is_noticed(void **state)
 
 static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state)
 {
-    static const char path[] = "/tmp/gatewayd-test-listen.sock";
+    char text[64];
     struct stat st;
+    snprintf(text, sizeof(text), "unix:/tmp/gatewayd-test-listen.%d", (int)getpid());
+    const char *path = text + strlen("unix:");
     unlink(path);
-    struct listen_entry *e = open_entry("a", "unix:/tmp/gatewayd-test-listen.sock", 4);
+    struct listen_entry *e = open_entry("a", text, 4);
     assert_non_null(e);
     assert_true(e->is_shared);
     assert_int_equal(e->count, 1);
@@ -135,7 +137,7 @@ static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state)
     assert_int_equal(st.st_mode & 0777, 0666);
 
     struct listen_table other;
-    struct address a = address_of("unix:/tmp/gatewayd-test-listen.sock");
+    struct address a = address_of(text);
     listen_table_init(&other);
     assert_null(listen_table_open(&other, TEXT_OF("b"), &a, 1, nowhere, &problems));
     listen_table_close(&table, e);
@@ -337,6 +339,20 @@ static void run_ms(uint64_t ms)
     }
 }
 
+static void run_until_accepted(unsigned count)
+{
+    for (int i = 0; i < 20000 && accepted_count < count; i++)
+        run_ms(1);
+    assert_int_equal(accepted_count, count);
+}
+
+static void run_until_paused(enum metric metric)
+{
+    for (int i = 0; i < 20000 && metrics_sum(metrics_node(), metric) == 0; i++)
+        run_ms(1);
+    assert_true(metrics_sum(metrics_node(), metric) >= 1);
+}
+
 static void close_accepted(struct listen_budget *budget)
 {
     while (accepted_count > 0) {
@@ -355,8 +371,7 @@ static void accepting_is_bounded_per_turn(void **state)
         clients[i] = connect_to(&e->address);
     loop_run_once(loop, true);
     assert_int_equal(accepted_count, LISTEN_BATCH);
-    run_ms(10);
-    assert_int_equal(accepted_count, 40);
+    run_until_accepted(40);
     for (int i = 0; i < 40; i++)
         close(clients[i]);
     listen_acceptor_stop(&acceptor);
@@ -373,13 +388,11 @@ static void at_the_budgets_end_it_pauses_and_goes_on(void **state)
     listen_acceptor_start(&acceptor, loop, e->fds[0], &budget, on_accept, NULL);
     for (int i = 0; i < 4; i++)
         clients[i] = connect_to(&e->address);
-    run_ms(10);
+    run_until_paused(METRIC_ACCEPT_PAUSES_CONNECTIONS);
     assert_int_equal(accepted_count, 2);
     assert_int_equal(listen_budget_used(&budget), 2);
-    assert_true(metrics_sum(metrics_node(), METRIC_ACCEPT_PAUSES_CONNECTIONS) >= 1);
     close_accepted(&budget);
-    run_ms(60);
-    assert_int_equal(accepted_count, 2);
+    run_until_accepted(2);
     for (int i = 0; i < 4; i++)
         close(clients[i]);
     listen_acceptor_stop(&acceptor);
@@ -398,13 +411,11 @@ static void without_descriptors_it_pauses_and_goes_on(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit none_left = { (rlim_t)client, old.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
-    run_ms(10);
+    run_until_paused(METRIC_ACCEPT_PAUSES_DESCRIPTORS);
     assert_int_equal(accepted_count, 0);
     assert_int_equal(listen_budget_used(&budget), 0);
-    assert_true(metrics_sum(metrics_node(), METRIC_ACCEPT_PAUSES_DESCRIPTORS) >= 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    run_ms(60);
-    assert_int_equal(accepted_count, 1);
+    run_until_accepted(1);
     close(client);
     listen_acceptor_stop(&acceptor);
     close_accepted(&budget);
@@ -419,8 +430,7 @@ static void one_that_is_held_accepts_nothing(void **state)
     run_ms(30);
     assert_int_equal(accepted_count, 0);
     listen_acceptor_resume(&acceptor);
-    run_ms(10);
-    assert_int_equal(accepted_count, 1);
+    run_until_accepted(1);
     close(client);
     listen_acceptor_stop(&acceptor);
     close_accepted(NULL);

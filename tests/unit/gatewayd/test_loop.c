@@ -149,21 +149,31 @@ static void note_time(void *arg)
     fired_at = clock_read_ms();
 }
 
+/* How long it took. */
+static uint64_t fire_after(uint64_t ms)
+{
+    struct loop_timer t;
+    loop_timer_init(&t, loop, note_time, NULL);
+    uint64_t begun = clock_read_ms();
+    loop_run_once(loop, false);
+    loop_timer_start(&t, ms);
+    assert_true(loop_timer_is_started(&t));
+    fired_at = 0;
+    while (fired_at == 0)
+        loop_run_once(loop, true);
+    assert_false(loop_timer_is_started(&t));
+    assert_true(fired_at >= begun + ms);
+    return fired_at - begun;
+}
+
 static void a_timer_is_never_early(void **state)
 {
     for (uint64_t ms = 1; ms < 200; ms = ms * 2 + 1) {
-        struct loop_timer t;
-        loop_timer_init(&t, loop, note_time, NULL);
-        uint64_t begun = clock_read_ms();
-        loop_run_once(loop, false);
-        loop_timer_start(&t, ms);
-        assert_true(loop_timer_is_started(&t));
-        fired_at = 0;
-        while (fired_at == 0)
-            loop_run_once(loop, true);
-        assert_false(loop_timer_is_started(&t));
-        assert_true(fired_at >= begun + ms);
-        assert_true(fired_at <= begun + ms + 60);
+        uint64_t late = UINT64_MAX;
+        /* The machine may hold it up once. */
+        for (int tries = 0; late > 60 && tries < 20; tries++)
+            late = fire_after(ms) - ms;
+        assert_in_range(late, 0, 60);
     }
 }
 
@@ -182,17 +192,31 @@ static void timers_fire_in_order(void **state)
     assert_string_equal(story, "cdeaf");
 }
 
+/* Again and again by 40 ms after 15; false: the machine held it up until it was due. */
+static bool try_postpone(struct loop_timer *t)
+{
+    for (int i = 0; i < 10; i++) {
+        uint64_t begun = loop_now_ms(loop);
+        loop_timer_start(t, 40);
+        uint64_t placed = t->placed_ms;
+        run_for(15);
+        if (clock_read_ms() - begun >= 39)
+            return false;
+        assert_true(i == 0 || t->placed_ms >= placed);
+    }
+    return true;
+}
+
 static void a_postponed_timer_only_fires_at_the_end(void **state)
 {
     struct loop_timer t;
     char name = 'x';
-    story[0] = '\0';
     loop_timer_init(&t, loop, tell_arg, &name);
-    for (int i = 0; i < 10; i++) {
-        loop_timer_start(&t, 40);
-        uint64_t placed = t.placed_ms;
-        run_for(15);
-        assert_true(i == 0 || t.placed_ms >= placed);
+    for (int tries = 0; tries < 50; tries++) {
+        story[0] = '\0';
+        if (try_postpone(&t))
+            break;
+        loop_timer_stop(&t);
     }
     assert_string_equal(story, "");
     run_for(60);

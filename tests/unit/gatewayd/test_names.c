@@ -174,16 +174,18 @@ static void a_name_is_looked_up_and_again_when_its_ttl_ends(void **state)
     init(&b, 2);
     name = names_take(b.names, TEXT_OF("api.test"), 8080);
     assert_false(names_is_answered(name));
-    assert_true(wait_for_changes(&b, 1, 2000));
+    assert_true(wait_for_changes(&b, 1, 20000));
     assert_true(names_is_answered(name));
     assert_true(address_parse(TEXT_OF("10.0.0.1:8080"), &expected));
     assert_true(address_equals(names_addresses(name, &count), &expected));
     assert_int_equal(count, 2);
     atomic_store(&b.server.addresses, 3);
-    assert_true(wait_for_changes(&b, 2, 3000));
+    assert_true(wait_for_changes(&b, 2, 20000));
     assert_int_equal(count_of(name), 3);
-    assert_false(wait_for_changes(&b, 3, 1500)); /* asked, and nothing new */
-    assert_true(atomic_load(&b.server.asked) >= 3);
+    int asked = atomic_load(&b.server.asked); /* again and again, and nothing new */
+    for (int i = 0; i < 200 && atomic_load(&b.server.asked) < asked + 2; i++)
+        assert_false(wait_for_changes(&b, 3, 100));
+    assert_true(atomic_load(&b.server.asked) >= asked + 2);
     names_give(&name);
     fini(&b);
 }
@@ -195,12 +197,12 @@ static void a_failure_keeps_what_was_known(void **state)
 
     init(&b, 1);
     name = names_take(b.names, TEXT_OF("api.test"), 80);
-    assert_true(wait_for_changes(&b, 1, 2000));
+    assert_true(wait_for_changes(&b, 1, 20000));
     atomic_store(&b.server.addresses, 0);
     assert_false(wait_for_changes(&b, 2, 1600));
     assert_int_equal(count_of(name), 1);
     atomic_store(&b.server.addresses, 4);
-    assert_true(wait_for_changes(&b, 2, 3000));
+    assert_true(wait_for_changes(&b, 2, 20000));
     assert_int_equal(count_of(name), 4);
     names_give(&name);
     fini(&b);
@@ -214,14 +216,14 @@ static void who_fails_from_the_start_is_answered_too_and_tried_again(void **stat
 
     init(&b, -1);
     name = names_take(b.names, TEXT_OF("api.test"), 80);
-    assert_true(wait_for_changes(&b, 1, 5000));
+    assert_true(wait_for_changes(&b, 1, 20000));
     assert_true(names_is_answered(name));
     assert_int_equal(count_of(name), 0);
     assert_non_null(names_find_failure(b.names, TEXT_OF("api.test"), 80, &since));
     assert_true(since > 0);
     assert_null(names_find_failure(b.names, TEXT_OF("api.test"), 81, &since));
     atomic_store(&b.server.addresses, 1);
-    assert_true(wait_for_changes(&b, 2, 5000));
+    assert_true(wait_for_changes(&b, 2, 20000));
     assert_null(names_find_failure(b.names, TEXT_OF("api.test"), 80, &since));
     assert_int_equal(count_of(name), 1);
     names_give(&name);
@@ -243,7 +245,7 @@ static void one_name_is_one_question(void **state)
     assert_ptr_not_equal(first, other);
     names_give(&first);
     names_give(&other); /* while it is being looked up */
-    assert_true(wait_for_changes(&b, 1, 2000));
+    assert_true(wait_for_changes(&b, 1, 20000));
     names_give(&second);
     fini(&b);
 }
@@ -279,10 +281,10 @@ static struct resources *make_upstream(void)
     return sealed;
 }
 
-/* Steps until there is a snapshot; NULL after three seconds. */
+/* Steps until there is a snapshot; NULL after twenty seconds. */
 static struct snapshot *compile(struct bench *b)
 {
-    uint64_t end = clock_read_ms() + 3000;
+    uint64_t end = clock_read_ms() + 20000;
 
     while (clock_read_ms() < end) {
         if (snapshot_compiler_step(b->compiler, 2000) == SNAPSHOT_READY)

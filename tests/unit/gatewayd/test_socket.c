@@ -2,6 +2,7 @@
 /* test_socket.c - plain connections over loopback: reading, writing, ending, breaking, splicing. */
 #include "tests/unit/gatewayd/cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -170,8 +171,10 @@ static void unix_sockets_connect_at_once_or_not_at_all(void **state)
 {
     struct address path;
     struct problems ps;
+    char text[64];
     problems_init(&ps);
-    assert_true(address_parse(TEXT_OF("unix:/tmp/gatewayd-test-socket"), &path));
+    snprintf(text, sizeof(text), "unix:/tmp/gatewayd-test-socket.%d", (int)getpid());
+    assert_true(address_parse(text_of(text), &path));
     assert_int_equal(socket_connect(&pair.client.socket, &path), IO_BROKEN);
     assert_int_equal(socket_why(&pair.client.socket), SOCKET_UNREACHABLE);
 
