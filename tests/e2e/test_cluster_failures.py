@@ -258,7 +258,7 @@ def test_redis_is_loading(place):
           redis.info("persistence")["aof_rewrite_scheduled"] == "0", timeout=20, what="a new file")
     path = redis.folder / "redis.conf"
     before = path.read_text()
-    path.write_text(before + "key-load-delay 20\nloading-process-events-interval-bytes 1024\n")
+    path.write_text(before + "key-load-delay 1000\nloading-process-events-interval-bytes 1024\n")
     with place.ordeal(losses=1) as ordeal:
         redis.kill()
         redis.start(wait=False)
@@ -267,6 +267,7 @@ def test_redis_is_loading(place):
         with pytest.raises(RedisError, match="LOADING"):
             redis.cli("PING")
         ordeal.revoke(place.cluster[0])
+        redis.cli("CONFIG", "SET", "key-load-delay", "0")  # it would take a minute
         ordeal.written(timeout=30)
     path.write_text(before)
     redis.cli("EVAL", "for i = 0, 39999 do redis.call('UNLINK', 'filling:' .. i) end", "0")

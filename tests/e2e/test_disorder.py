@@ -208,4 +208,4 @@ def test_tunnels_in_disorder(make_node, make_origin):
                 time.sleep(0.1)
                 node.admin("DELETE", "/v1/drain")
     until(lambda: is_quiet(node), timeout=10, what="nothing left behind")
-    assert node.metrics()["gatewayd_tunnels"] == 0
+    until(lambda: node.metrics()["gatewayd_tunnels"] == 0, what="the metric")

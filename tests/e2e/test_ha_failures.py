@@ -22,7 +22,7 @@ def test_nothing_fails_while_nothing_happens(lab):
 def test_gatewayd_is_killed(lab):
     best(lab, lambda: lab.a.kill("gatewayd"), KILLED, "gatewayd killed")
     assert lab.b.held() == set(lab.addresses()) and lab.a.held() == set()
-    assert set(lab.a.states().values()) == {"FAULT"}
+    until(lambda: set(lab.a.states().values()) == {"FAULT"}, what="keepalived saying so")
 
 
 def test_gatewayd_is_killed_under_tls(lab):
@@ -47,7 +47,7 @@ def test_keepalived_is_killed(lab, which):
     if "parent" in which:
         until(lambda: lab.a.held() == set(), what="the addresses being taken off")
         assert lab.b.held() == set(lab.addresses())
-        assert set(lab.a.states().values()) == {"STOP"}
+        until(lambda: set(lab.a.states().values()) == {"STOP"}, what="what is said of keepalived")
 
 
 def test_a_node_is_cut_off(lab):

@@ -89,7 +89,8 @@ def test_slow_heads_and_slow_bodies(make_node, busy):
         heads = crowd(node, count)
         bodies = crowd(node, count)
         for sock in bodies:
-            sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+            with contextlib.suppress(OSError):  # this story was held up
+                sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
         for byte in b"GET / HTTP":
             for sock in heads:
                 with contextlib.suppress(OSError):
@@ -268,7 +269,8 @@ def test_chaos_leaves_nothing_behind(make_node, make_origin):
     before = node.memory()
     rage(scaled(9, 3), 2000)
     print({k: v for k, v in node.metrics().items() if k.startswith("gatewayd_failures") and v})
-    assert node.memory() - before < 4 * MIB or SANITIZED
+    if not SANITIZED:
+        until(lambda: node.memory() - before < 4 * MIB, timeout=15, pause=0.25, what="the memory of before")
     assert node.status()["streams"] == 0
     fine = make_origin()
     node.upstream("o", fine)

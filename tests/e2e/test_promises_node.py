@@ -71,7 +71,7 @@ def test_sighup_takes_over_what_can_change_and_names_the_rest(make_node, origin)
     node.config_path.write_text(good + "nonsense = 1;\n")
     node.signal(signal.SIGHUP)
     until(lambda: "the node configuration is left as it was" in node.log())
-    assert f"{node.config_path}:" in node.log()
+    until(lambda: f"{node.config_path}:" in node.log(), what="the place of the error")
     assert (node.get("/").status, node.process.pid) == (200, before)
 
 

@@ -76,7 +76,7 @@ def test_without_the_replica_nobody_is_told_that_it_is_made(replicated):
     until(lambda: put(cluster[0], "sure").status in (200, 201), timeout=10,
           what="changes that a replica has")
     cluster.agree()
-    assert [node.status()["store"]["state"] for node in cluster] == ["connected"] * 2
+    cluster.connected()
 
 
 def test_a_revocation_is_in_force_without_the_replica_too(replicated):
@@ -156,7 +156,7 @@ def test_a_password_that_appears_is_said_and_taken_without_a_restart(make_redis,
         ordeal.refused()
         for node in cluster:
             until(lambda n=node: "set state.redis.password_file" in n.log(), what="what to do")
-            until(lambda n=node: "asks for a password" in n.status()["store"]["reason"],
+            until(lambda n=node: "asks for a password" in n.status()["store"].get("reason", ""),
                   what="the reason in the status")
         for node in cluster:
             node.config["state"]["redis"]["password_file"] = str(password)
@@ -197,7 +197,7 @@ def test_a_password_is_changed_without_anybody_noticing(make_redis, make_cluster
         (redis.folder / "password").write_text("another-password\n")
         for node in cluster:
             node.signal(signal.SIGHUP)
-            until(lambda n=node: n.log().count("reading ") >= 1, what="the file being read")
+            until(lambda n=node: "gatewayd.conf again" in n.log(), what="the file being read")
         ordeal.written()
         redis.cli("ACL", "SETUSER", "gatewayd", f"<{PASSWORD}")
         redis.cli("CLIENT", "KILL", "USER", "gatewayd")
@@ -252,8 +252,8 @@ def test_how_long_requests_wait_is_taken_over_by_sighup(make_redis, make_proxy, 
     node.write_config()
     node.signal(signal.SIGHUP)
     until(lambda: not is_divided(), timeout=20, what="shared limits")
-    assert "state.redis.timeout has changed" in node.log()
-    assert "state.redis.db cannot change while the node runs" in node.log()
+    for words in ("state.redis.timeout has changed", "state.redis.db cannot change while the node runs"):
+        until(lambda w=words: w in node.log(), what=words)
     node.config["state"]["redis"].update({"timeout": "100ms", "db": 0})
     node.write_config()
     node.signal(signal.SIGHUP)

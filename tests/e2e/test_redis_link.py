@@ -105,8 +105,8 @@ def test_tls_with_certificates_on_both_sides(make_node, make_redis, tmp_path):
     tls = {"ca": str(authority.cert), "cert": str(client_cert), "key": str(client_key)}
     node = start(make_node, redis.state(tls=tls))
     redis.restart()
-    until(lambda: connected(node), what="a node with Redis again")
-    node.upstream("v", {"address": "127.0.0.1:1"})
+    until(lambda: connected(node) and node.admin("PUT", "/v1/consumers/c", {}).status in (200, 201),
+          what="a node with Redis again")
 
 
 def test_a_fail_over_is_followed(make_node, make_sentinels):
@@ -123,7 +123,8 @@ def test_a_fail_over_is_followed(make_node, make_sentinels):
 
 def test_a_restart_is_told_once_each_way(make_node, redis):
     node = start(make_node, redis.state())
-    assert {node.metrics()[f'gatewayd_redis_up{{link="{use}"}}'] for use in LINKS} == {1}
+    until(lambda: {node.metrics()[f'gatewayd_redis_up{{link="{use}"}}'] for use in LINKS} == {1},
+          what="all connections")
     assert node.metrics()['gatewayd_redis_calls_total{link="calls",outcome="answered"}'] > 0
     redis.kill()
     until(lambda: "Redis is away" in node.log(), what="a line that it is away")

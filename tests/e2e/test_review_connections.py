@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness.client import Connection, Cut
-from harness.wait import scaled, until
+from harness.wait import SLOWNESS, scaled, until
 
 pytestmark = pytest.mark.sanitize
 
@@ -114,7 +114,7 @@ def test_a_body_that_stops_after_a_slow_upstream_took_it_is_late(make_node, make
         push(c)
         time.sleep(1.5)
         goes_on.set()
-        c.sock.settimeout(10)
+        c.sock.settimeout(10 * SLOWNESS)
         assert c.read().status == 408
     until(lambda: has_no_exchange(node))
 

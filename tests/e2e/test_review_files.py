@@ -23,6 +23,7 @@ def test_a_secret_of_the_cluster_that_others_may_read_is_warned_of(make_node, tm
     secret.chmod(mode)
     node = make_node(cluster={"secret_file": str(secret)})
     assert check(node).returncode == 0
+    assert node.stop() == 0  # and with it all is in the log
     words = f"cluster.secret_file: {secret} is open to others (mode {mode:04o})"
     assert (words in node.log()) == is_said, node.log()
 

@@ -110,14 +110,18 @@ def test_who_connects_while_it_loads_is_served_once_it_is_ready(loaded):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_end_while_it_loads(loaded, number):
-    loaded.start(wait=False)
-    with answers(loaded) as caller:
-        assert caller.call("GET", "/readyz").status == 503
-        begin = time.monotonic()
-        loaded.signal(number)
-        assert loaded.wait(20) == 0
-    assert time.monotonic() - begin < 5 * SLOWNESS
-    assert "ready:" not in loaded.log().rpartition(" starts\"")[2]
+    """Again, if it was ready before it was told."""
+    for _ in range(6):
+        loaded.start(wait=False)
+        with answers(loaded):
+            begin = time.monotonic()
+            loaded.signal(number)
+            assert loaded.wait(20) == 0
+        assert time.monotonic() - begin < 5 * SLOWNESS
+        if "ready:" not in loaded.log().rpartition(" starts\"")[2]:
+            break
+    else:
+        raise AssertionError("it was ready too soon each time")
     loaded.start(timeout=60)
     assert loaded.get("/", {"X-API-Key": foreign(KEYS - 1)}).status == 200
 

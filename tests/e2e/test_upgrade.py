@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The running binary is replaced: nobody notices, whatever becomes of the new one."""
+import contextlib
 import os
 import pathlib
 import random
@@ -21,7 +22,7 @@ from harness.load import Load
 from harness.node import BUILD, TOKENS, child_of, kill_unless_told
 from harness.ports import free_port
 from harness.offer import Admitted
-from harness.wait import SANITIZED, SLOWNESS, scaled, until
+from harness.wait import SANITIZED, SLOWNESS, ends, scaled, until
 from harness.websocket import read_frame, upgrade
 
 pytestmark = pytest.mark.sanitize
@@ -453,6 +454,13 @@ def holds_the_folder(node, pid):
                if "->" not in line)
 
 
+def comes(condition):
+    """Whether it comes: not if the process before was stopped when more was to be done."""
+    with contextlib.suppress(AssertionError):
+        return until(condition, timeout=4)
+    return False
+
+
 def listening(port):
     """How many sockets of it listen."""
     rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -476,13 +484,14 @@ def test_a_new_process_that_dies_before_it_is_told_that_all_is_its_own(make_node
         before = upgrading.parent
         before.send_signal(signal.SIGSTOP)
         try:
-            until(lambda log=log: "waiting for the word" in node.log()[log:] or
-                  listening(node.port) > 1, what="a process that waits, or was told")
+            is_there = comes(lambda log=log, u=upgrading: "waiting for the word" in node.log()[log:] or
+                             listening(node.port) > 1 or not u.is_alive())
             links = [node.connect() for _ in range(40)]
             for link in links:
                 link.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             is_told = listening(node.port) > 1
-            if not is_told:
+            is_killed = is_there and not is_told and upgrading.is_alive()
+            if is_killed:
                 os.kill(pid, signal.SIGKILL)
         finally:
             before.send_signal(signal.SIGCONT)
@@ -490,13 +499,13 @@ def test_a_new_process_that_dies_before_it_is_told_that_all_is_its_own(make_node
         for link in links:
             link.close()
         upgrading.join()
-        assert upgrading.answer.status == (200 if is_told else 500), upgrading.answer
-        hits += not is_told
+        assert upgrading.answer.status in ([500] if is_killed else [200, 500]), upgrading.answer
+        hits += is_killed
         if hits == 5:
             return
         node.config["workers"] = 1
         node.write_config()
-        if is_told:
+        if upgrading.answer.status == 200:
             node.restart()
     raise AssertionError(f"only {hits} died where they were to die")
 
@@ -505,8 +514,14 @@ def test_a_new_process_that_dies_before_it_is_told_that_all_is_its_own(make_node
 def test_a_new_process_that_hangs(replaceable):
     node = replaceable
     load = Load(node.address, ["/"], connections=4, renew=0.2)
-    upgrading = Upgrading(node)
-    assert upgrading.stop_child() is not None
+    for _ in range(20):
+        upgrading = Upgrading(node)
+        pid = upgrading.stop_child()
+        if not ends(upgrading, 1) and f"process {pid} could serve" not in node.log():
+            break
+        if pid is not None:
+            os.kill(pid, signal.SIGCONT)  # it was stopped too late: it had the node already
+        upgrading.join()
     upgrading.join(60 * SLOWNESS)
     assert upgrading.answer.status == 500
     assert "neither served nor ended" in upgrading.answer.json["detail"]
@@ -648,8 +663,8 @@ def test_a_limit_is_one_for_both_processes(make_node, limit):
         count += admitted(node, 2)
         assert node.predecessors[-1].wait(10 * SLOWNESS) == 0
     assert count == 22
-    # What was not spent there came back.
-    until(lambda: "the process before this one has ended" in node.log())
+    # What was not spent there came back, of each.
+    until(lambda: node.log().count("the process before this one has ended") == 3)
     assert count + admitted(node, 40) == 40
     assert admitted(node, 5) == 0
 
@@ -711,28 +726,41 @@ def test_a_revoked_key_is_refused_by_both(make_node, make_origin):
     goes_on.set()
 
 
+def listen(sock, said):
+    with sock:
+        while True:
+            said.append(sock.recv(4096).decode())
+
+
 def test_the_supervisor_hears_of_it(make_node, tmp_path, monkeypatch):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
-        sock.settimeout(10 * SLOWNESS)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         monkeypatch.setenv("WATCHDOG_USEC", "400000")
-        node = make_node()
         said = []
+        # As a supervisor does, all the time: only so many words wait in the queue of the socket.
+        threading.Thread(target=listen, args=(sock.dup(), said), daemon=True).start()
+        node = make_node()
         first = node.process.pid
         assert node.upgrade().status == 200
-        while not any(f"MAINPID={node.process.pid}" in s for s in said):
-            said.append(sock.recv(4096).decode())
-        assert "READY=1" in said[-1]
+        mine = f"MAINPID={node.process.pid}"
+        words = until(lambda: [word for word in said if mine in word], what="a word on who it is now")
+        assert "READY=1" in words[0]
         assert node.predecessors[0].wait(10 * SLOWNESS) == 0
-        for _ in range(3):
-            while "WATCHDOG=1" not in (words := sock.recv(4096).decode()):
-                assert "STOPPING" not in words
+        count = len(said)
+        until(lambda: said[count:].count("WATCHDOG=1") >= 3, what="a watchdog that is fed")
+        assert not [word for word in said[count:] if "STOPPING" in word]
         assert node.process.pid != first
 
 
 # ---- with a shared store ----
+
+
+def incarnation_of(node, name):
+    """Of the node of that name, as `node` knows it."""
+    items = node.admin("GET", "/v1/nodes").json["items"]
+    return next((item["incarnation"] for item in items if item["name"] == name), None)
 
 
 def test_a_cluster_does_not_notice(make_cluster, redis):
@@ -752,6 +780,9 @@ def test_a_cluster_does_not_notice(make_cluster, redis):
         assert other.put("plans", f"p{i}", {"limits": []}).status == 201
         assert node.put("plans", f"q{i}", {"limits": []}).status == 201
         cluster.agree()
+        mine = incarnation_of(node, node.name)
+        until(lambda n=node, o=other, i=mine: incarnation_of(o, n.name) == i,
+              what="the other node knowing the process")
         items = other.admin("GET", "/v1/nodes").json["items"]
         assert len(items) == 2
         incarnations |= {item["incarnation"] for item in items}
@@ -805,17 +836,22 @@ def test_a_key_revoked_elsewhere_during_an_upgrade(make_cluster, redis):
     cluster.agree()
     for key in keys:
         header = [("X-API-Key", key["key"])]
-        with node.connect() as kept:
-            assert kept.request("GET", "/", header).status == 200
-            upgrading = Upgrading(node)
-            time.sleep(random.random() * 0.05 * SLOWNESS)
-            revision = other.admin("DELETE", f"/v1/keys/{key['id']}")
-            assert revision.status == 204
-            upgrading.join()
-            assert upgrading.answer.status == 200
-            cluster.agree()
-            assert node.get("/", header).status == 401
-            assert kept.request("GET", "/", header).status == 401
+        kept = [node.connect() for _ in range(40)]
+        for link in kept:
+            assert link.request("GET", "/", header).status == 200
+        upgrading = Upgrading(node)
+        time.sleep(random.random() * 0.05 * SLOWNESS)
+        revision = other.admin("DELETE", f"/v1/keys/{key['id']}")
+        assert revision.status == 204
+        upgrading.join()
+        assert upgrading.answer.status == 200
+        cluster.agree()
+        assert node.get("/", header).status == 401
+        # The process before is told. Each of its connections asks once more, and ends.
+        until(lambda k=kept, h=header: k.pop().request("GET", "/", h).status == 401, pause=0.1,
+              what="the process before refusing it")
+        for link in kept:
+            link.close()
 
 
 @pytest.mark.skipif(SANITIZED, reason="rates need the plain build")

@@ -36,7 +36,7 @@ def test_thousands_of_kept_connections(descriptors, make_node):
         for link in links:
             assert link.request("GET", "/").status == 200
         assert node.upgrade().status == 200
-        assert node.status()["connections"] == count
+        until(lambda: node.status()["connections"] == count, what="both processes' being counted")
         for link in links:
             answer = link.request("GET", "/")
             assert (answer.status, answer.header("Connection")) == (200, "close")

@@ -66,13 +66,15 @@ class Cluster:
         return len(self.nodes)
 
     def start(self, timeout=20):
-        """All at once, as after a power cut."""
+        """All at once, as after a power cut; until they stand where the shared history does."""
         for node in self.nodes:
             if node.process is None:
                 node.start(wait=False)
         for node in self.nodes:
             until(node._is_ready_or_ended, timeout=timeout, what=f"{node.name} being ready")
             assert node.process.poll() is None, node.log()[-6000:]
+        # A node with a journal is ready before, when Redis takes its time: then it refuses changes.
+        self.connected(timeout=timeout)
         return self
 
     def stop(self):

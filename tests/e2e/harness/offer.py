@@ -67,16 +67,20 @@ def milliseconds(text):
 
 class Admitted:
     """What the nodes let in, from their access logs: when (ms), in order. `ahead`: by how many
-    seconds a node's clock is ahead. Everything else must have been denied by a limit."""
+    seconds a node's clock is ahead; `since`: nothing from before (ms). Everything else must have been
+    denied by a limit."""
 
-    def __init__(self, nodes, ahead=None, where=None):
+    def __init__(self, nodes, ahead=None, where=None, since=0):
         self.times = []
         self.refused = []  # likewise
         for node in nodes:
             shift = (ahead or {}).get(node.name, 0) * 1000
-            for line in node.access_path.read_text().splitlines():
+            text = node.access_path.read_text()
+            for line in text[:text.rfind("\n") + 1].splitlines():  # the last one may be on its way
                 entry = json.loads(line)
                 if where is not None and not where(entry):
+                    continue
+                if milliseconds(entry["time"]) - shift < since:
                     continue
                 assert entry["status"] in (200, 429), line
                 waited = entry.get("head_ms", 0) + entry.get("limit_ms", 0)

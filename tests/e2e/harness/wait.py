@@ -79,6 +79,14 @@ def p99_is_below(bound, measure, rounds=5):
     raise AssertionError(f"p99 of each round, and of plain exchanges: {found}")
 
 
+def best_is_below(bound, measure, tries=3):
+    """measure() answers how long what is promised took. The machine may hold it up once."""
+    found = []
+    while not found or found[-1] >= bound * SLOWNESS:
+        assert len(found) < tries, f"{found}, each is to be below {bound * SLOWNESS}"
+        found.append(measure())
+
+
 def ends(thread, seconds):
     """Whether it ends in that time. A pause of the whole machine counts as one slice of it."""
     for _ in range(20):
