@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The running binary is replaced: nobody notices, whatever becomes of the new one."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import random
@@ -247,10 +248,10 @@ def test_a_socket_that_systemd_gave(make_node, tmp_path):
         node.write_config()
 
         def give():
-            os.dup2(tcp.fileno(), 23)
-            os.dup2(local.fileno(), 24)
-            os.dup2(23, 3)
-            os.dup2(24, 4)
+            high = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 100) for one in (tcp, local)]
+            for place, fd in enumerate(high, 3):
+                os.dup2(fd, place)
+                os.close(fd)
 
         with open(node.log_path, "ab") as log:
             node.process = subprocess.Popen(
