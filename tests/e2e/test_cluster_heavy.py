@@ -36,8 +36,9 @@ class Watch:
         assert SANITIZED or self.has_no_more_stalls_than(1), (self.before, self.stalls())
 
     def has_no_more_stalls_than(self, most):
-        return all(now[thread] - self.before[name][thread] <= most
-                   for name, now in self.stalls().items() for thread in now)
+        now = self.stalls()
+        return all(now[name][thread] - before[thread] <= most
+                   for name, before in self.before.items() for thread in before)
 
 
 def folded(redis):

@@ -282,7 +282,7 @@ def test_quotas_survive_kill_9_with_at_most_a_second_lost(node, origin):
     answer = node.get("/")
     assert '"q"' in answer.header("RateLimit-Policy")
     counters = node.folder / "state" / "counters"
-    until(lambda: counters.exists() and b" 5 " in counters.read_bytes(), what="the counters being written")
+    until(lambda: counters.exists() and counters.read_bytes().endswith(b" 5"), what="the counters being written")
     node.kill()
     node.start()
     statuses = [node.get("/").status for _ in range(7)]
