@@ -428,8 +428,8 @@ static void killed_and_back_the_same_bucket_goes_on(void **state)
     double seconds = (double)(now_ns() - start) / 1e9;
     /* A burst to begin with, one for each time that it forgot everything; both nodes cut off. */
     assert_true((double)admitted() <= 4 * (double)burst + 2 * (double)rate * seconds);
-    assert_int_equal(counts(0).divided, 0);
-    assert_int_equal(counts(1).divided, 0);
+    expect_divided(0, 0);
+    expect_divided(1, 0);
 }
 
 static void flushed_it_costs_one_burst_at_most(void **state)
