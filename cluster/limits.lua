@@ -315,14 +315,19 @@ local function count_asking()
   return max(count, 1)
 end
 
+local function is_few(share)
+  return share < FEW and (is_quota or share >= worth())
+end
+
 -- How many requests' to hold in all, for how long, whether it is scarce, and all that can be had.
 local function size(count, asking)
   local wanted = div(want, cost)
   local half = div(div(burst, cost), 2)
   local share = share_of(count, asking)
   local needed = min(div(need + cost - 1, cost), share)
-  local soon = min(div(wanted, 100), share < FEW and div(share, 2) or share)
-  if share <= max(1, min(NEAR_END, div(half, asking))) then
+  local soon = min(div(wanted, 100), is_few(share) and div(share, 2) or share)
+  local near = max(1, min(NEAR_END, div(half, asking)))
+  if share <= near then
     local most = max(needed, soon)
     return most, LIFE_SHORT, 1, is_wanting and most == share
   end
@@ -330,7 +335,7 @@ local function size(count, asking)
     return max(needed, min(wanted, div(count, 8))), LIFE_LONG, 0, false
   end
   soon = max(min(div(wanted, 100), NEAR_END), div(wanted, 200))
-  return max(needed, min(soon, div(share, 2))), LIFE_SHORT, 0, false
+  return max(needed, min(soon, max(near, div(share, 2)))), LIFE_SHORT, 0, false
 end
 
 local function again_of(asking)

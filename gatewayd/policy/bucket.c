@@ -303,6 +303,13 @@ struct size {
     bool is_share; /* wanted more than that */
 };
 
+/* So few that others should find some, too; not if they are not worth an ask: nobody asks again
+ * before more has come in. */
+static bool is_few(const struct bucket_spec *spec, int64_t cost, int64_t share)
+{
+    return share < FEW && (spec->kind == LIMIT_QUOTA || share >= worth_of(spec, cost));
+}
+
 /* Plenty is given out generously; what is scarce in equal shares, for a short time, and no more
  * than for a moment. Of the last few nobody gets all before somebody waits for them. */
 static struct size size_of(const struct bucket_ask *ask, int64_t left, unsigned asking)
@@ -312,15 +319,17 @@ static struct size size_of(const struct bucket_ask *ask, int64_t left, unsigned 
     int64_t half = ask->spec.burst / cost / 2;
     int64_t share = share_of(left, asking);
     int64_t need = least((ask->need + cost - 1) / cost, share);
-    int64_t soon = least(want / 100, share < FEW ? share / 2 : share);
-    if (share <= most(1, least(NEAR_END, half / asking))) {
+    int64_t soon = least(want / 100, is_few(&ask->spec, cost, share) ? share / 2 : share);
+    int64_t near = most(1, least(NEAR_END, half / asking));
+    if (share <= near) {
         int64_t count = most(need, soon);
         return (struct size){ count, LIFE_SHORT, true, is_wanting(ask) && count == share };
     }
     if (left > half && left >= PLENTY)
         return (struct size){ most(need, least(want, left / 8)), LIFE_LONG, false, false };
     soon = most(least(want / 100, NEAR_END), want / 200);
-    return (struct size){ most(need, least(soon, share / 2)), LIFE_SHORT, false, false };
+    return (struct size){ most(need, least(soon, most(near, share / 2))), LIFE_SHORT, false,
+                          false };
 }
 
 static int64_t again_of(const struct bucket *b, const struct bucket_ask *ask, int64_t left,

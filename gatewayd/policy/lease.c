@@ -12,8 +12,10 @@
 #define ONE_TOKEN     ((uint64_t)1 << END_BITS)
 #define COUNT_TIME    (100 * MS) /* demand is counted over at least so long */
 #define LOW_TIME      0.020      /* s of demand that are left when a hold is renewed */
+#define LOW_SHORT     0.005      /* of a short hold: the later, the more there is to be had */
 #define RENEW_DEMAND  20
 #define FRESH_TIME    (30 * MS) /* since it was used: renewed before somebody has to wait */
+#define FRESH_DENIED  (5 * MS)  /* the same when all were denied before */
 #define WANT_TIME     10.0      /* s of demand that are asked for */
 #define RETRY_TIME    SECOND    /* between asks while divided */
 #define IDLE_TIME     (10 * SECOND)
@@ -362,6 +364,12 @@ static bool is_owing(const struct lease *l, int64_t tokens)
     return tokens > 0 || has_to_tell(l) || (l->is_scarce && l->taken > 0);
 }
 
+/* Those who were denied for a while may have gone to another node. */
+static int64_t fresh_time(const struct lease *l, int64_t tokens)
+{
+    return tokens == 0 && atomic_load(&l->deny_until) > 0 ? FRESH_DENIED : FRESH_TIME;
+}
+
 static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
 {
     int64_t tokens = tokens_of(atomic_load(&l->word));
@@ -372,7 +380,7 @@ static bool should_ask_shared(struct lease *l, int64_t now, int64_t *next_out)
         return is_owing(l, tokens);
     if (is_owing(l, tokens))
         *next_out = least(*next_out, l->used_at + idle_time(l)); /* is it still? */
-    if (may_get && tokens <= atomic_load(&l->low) && now - l->used_at < FRESH_TIME)
+    if (may_get && tokens <= atomic_load(&l->low) && now - l->used_at < fresh_time(l, tokens))
         return true;
     if (has_to_tell(l) && is_due(l->asked_at + report_time(l), now, next_out))
         return true;
@@ -460,7 +468,9 @@ static int64_t low_of(const struct lease *l)
 {
     if (l->seen_tokens == 0 || (!is_plentiful(l) && l->demand < RENEW_DEMAND))
         return -1;
-    return least((int64_t)(l->demand * LOW_TIME), l->seen_tokens / 2);
+    if (is_plentiful(l))
+        return least((int64_t)(l->demand * LOW_TIME), l->seen_tokens / 2);
+    return least((int64_t)(l->demand * LOW_SHORT), l->seen_tokens / 4);
 }
 
 static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t now)
@@ -475,6 +485,7 @@ static void take_answer(struct lease *l, const struct bucket_answer *a, int64_t 
     if (l->asked_told > 0)
         note_told(l, l->told_start, l->asked_told);
     l->refusals = 0;
+    atomic_store(&l->need, 0); /* who waited meanwhile tries again, or is denied: not asked for */
     set_word(l, a->granted, a->held, l->sent_at + l->life);
     count_demand(l, now);
     atomic_store(&l->low, low_of(l));

@@ -101,6 +101,41 @@ static void the_next_ask_is_put_off_until_it_is_worth_it(void **state)
     assert_int_equal(answer.asking, 1);
 }
 
+/* Six of 500 are not worth an ask: all of them for who asks, and nobody asks before 25 have come
+ * in. Six of a small burst are: half is left for others. */
+static void what_is_not_worth_an_ask_is_given_at_once(void **state)
+{
+    spec.rate = spec.burst = 500;
+    assert_true(ask(ask_of(0, 0, 0, 494), 0));
+    assert_true(ask(ask_of(0, 0, 0, 1), 0));
+    assert_int_equal(answer.granted, 6);
+    assert_int_equal(answer.ask_again, 50000);
+    bucket_fini(&b);
+    spec.rate = spec.burst = 100;
+    assert_true(ask(ask_of(0, 0, 0, 94), 0));
+    assert_true(ask(ask_of(0, 0, 0, 1), 0));
+    assert_int_equal(answer.granted, 3);
+    assert_int_equal(answer.ask_again, 0);
+}
+
+/* Shares of a little more than 50 are no less than shares of 50. */
+static void more_left_is_never_less_given(void **state)
+{
+    int64_t before = 0;
+    spec.rate = spec.burst = 500;
+    for (int64_t left = 50; left <= 240; left += 10) {
+        struct bucket_ask other = ask_of(1, 0, 0, 1);
+        other.want = 100000;
+        assert_true(ask(ask_of(0, 0, 0, 500 - left), 0));
+        assert_true(ask(other, 0));
+        assert_int_equal(answer.asking, 2);
+        assert_true(answer.granted >= before);
+        before = answer.granted;
+        bucket_fini(&b);
+    }
+    assert_int_equal(before, 60);
+}
+
 /* Tokens of no use to a request are not handed out, and all of them go to one if they must. */
 static void requests_that_cost_more_get_whole_ones(void **state)
 {
@@ -352,6 +387,8 @@ int main(void)
         TEST(plenty_is_given_an_eighth_at_a_time),
         TEST(need_is_met_up_to_the_share),
         TEST(the_next_ask_is_put_off_until_it_is_worth_it),
+        TEST(what_is_not_worth_an_ask_is_given_at_once),
+        TEST(more_left_is_never_less_given),
         TEST(requests_that_cost_more_get_whole_ones),
         TEST(late_and_overtaken_asks_change_nothing),
         TEST(tokens_accrue_under_the_hold_as_it_was),

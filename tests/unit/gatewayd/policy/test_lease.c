@@ -119,6 +119,52 @@ static void until_told_to_ask_again_it_denies_by_itself(void **state)
     assert_true(look());
 }
 
+/* They try again with what came, and say so if it was too little; or are denied and go. */
+static void who_waits_behind_an_ask_is_not_asked_for_unheard(void **state)
+{
+    take(1);
+    assert_true(look());
+    take(1);
+    take(1);
+    hear(10, 10, 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    assert_false(look()); /* seven are here */
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(take(1), LEASE_TAKEN);
+    take(1);
+    assert_true(look());
+    take(1);
+    hear(1, 1, 40000);
+    assert_int_equal(take(1), LEASE_TAKEN);
+    assert_int_equal(take(1), LEASE_EMPTY);
+    now.ns += 40 * MS;
+    assert_false(look()); /* nobody is here any more */
+    assert_int_equal(take(1), LEASE_WAIT);
+    assert_true(look());
+    assert_int_equal(ask.need, 1);
+}
+
+/* One that comes often need not wait for the next ask; but the load may have moved to another node
+ * while it was denied here. */
+static void after_denials_it_asks_for_who_is_there(void **state)
+{
+    int64_t quiet[] = { 0, 2 * MS, 10 * MS };
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(take(1), LEASE_WAIT);
+        assert_true(look());
+        hear(1, 1, 20000);
+        assert_int_equal(take(1), LEASE_TAKEN);
+        now.ns += 20 * MS - quiet[i];
+        for (int k = 0; k < 10; k++)
+            assert_int_equal(take(1), quiet[i] > 0 ? LEASE_EMPTY : LEASE_WAIT);
+        now.ns += quiet[i];
+        assert_true(look() == (quiet[i] < 10 * MS));
+        if (lease.is_asking)
+            hear(0, 0, 0);
+    }
+}
+
 static void nothing_is_spent_past_the_end(void **state)
 {
     take(1);
@@ -152,8 +198,8 @@ static void what_was_taken_meanwhile_stays_taken(void **state)
     take(1);
     now.ns += 20 * MS;
     assert_true(look());
-    hear(10, 10, 0);
-    for (int i = 0; i < 8; i++)
+    hear(20, 20, 0);
+    for (int i = 0; i < 18; i++)
         assert_int_equal(take(1), LEASE_TAKEN);
     now.ns += 350 * MS;
     assert_int_equal(take(1), LEASE_TAKEN);
@@ -535,6 +581,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_waits_for_an_answer),
         TEST(until_told_to_ask_again_it_denies_by_itself),
+        TEST(who_waits_behind_an_ask_is_not_asked_for_unheard),
+        TEST(after_denials_it_asks_for_who_is_there),
         TEST(nothing_is_spent_past_the_end),
         TEST(what_was_taken_meanwhile_stays_taken),
         TEST(a_holder_keeps_no_more_than_is_said),
