@@ -479,6 +479,7 @@ static void look(struct limiter_lease *ll)
     }
     if (ll->lease.is_asking)
         return;
+    notify(ll); /* who came between an answer and an ask that was refused: no answer will come */
     end_to_leave(ll);
     if (!try_end(ll, now))
         schedule(ll, now.ns, next);
