@@ -5,8 +5,9 @@
 #include "gatewayd/exchange/exchange.h"
 #include "gatewayd/policy/ratelimit_fields.h"
 
-/* The leases' own timeout is shorter; past this something is wrong with them. */
-#define WAIT_MS 2000
+/* The leases' own timeout, state.redis.timeout, is at most 10 s; past this something is wrong with
+ * them. */
+#define WAIT_MS 12000
 
 /* All its lines, as where it is matched: a client does not choose a fresh bucket, or another's, by
  * a second line. */

@@ -25,7 +25,7 @@ def limited(make_cluster, redis):
     """limited(rate=…, count=2): nodes with one route that answers by itself, under one limit. `timeout`:
     a Redis that is late, on a busy machine, is another matter than how exact a limit is."""
 
-    def make(*limits, count=2, at=None, start=True, timeout="2s", **settings):
+    def make(*limits, count=2, at=None, start=True, timeout="1s", **settings):
         at_redis = redis.state(servers=[(at or redis).address], timeout=timeout)
         cluster = make_cluster(redis, count, redis_settings=at_redis, start=start, **settings)
         if start:
@@ -278,6 +278,22 @@ def test_redis_stops_and_goes_on(limited, redis):
     # One timeout (100 ms), not all that it was away; and only those who were there when it began.
     assert max(waited) < 2000
     assert sum(ms >= 50 for ms in waited) < 1000
+
+
+def test_a_timeout_of_seconds_fails_nobody_either(limited, redis):
+    cluster = limited(limit(rate=1000, per="1s", burst=1000), timeout="3s")
+    node = cluster[0]
+    assert node.get("/").status == 200
+    redis.pause()
+    statuses, longest = [], 0
+    end = time.monotonic() + 30
+    while modes(node)[1] == 0 and time.monotonic() < end:
+        begun = time.monotonic()
+        statuses.append(node.get("/").status)
+        longest = max(longest, time.monotonic() - begun)
+    assert modes(node)[1] == 1 and set(statuses) == {200}, statuses
+    assert longest > 2, "somebody waited for it"
+    redis.go_on()
 
 
 def test_redis_is_flushed(limited, redis):
