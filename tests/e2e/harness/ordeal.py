@@ -147,6 +147,9 @@ class Ordeal:
                 load.stop()
             return
         self.recover()
+        # Some ordeals are over before the burst is.
+        until(lambda: any(self.limited(node).denied for node in self.nodes), timeout=30,
+              what="the limit denying somebody")
         reports = [load.stop() for load in self.loads]
         for node, report in zip(self.nodes, reports):
             assert report.failures == [], f"{node.name}: {report}\n{node.log()[-3000:]}"
@@ -197,12 +200,15 @@ class Ordeal:
             for key in self.spare + [self.key]:
                 assert admits(node, key) == 200
 
+    def limited(self, node):
+        return Admitted([Since(node, self.sizes[node.name])], where=is_limited)
+
     def look_at_limits(self):
         until(lambda: all(n.metrics()['gatewayd_limit_mode{mode="divided"}'] == 0
                           for n in self.cluster), timeout=15, what="limits that are shared again")
         admitted = Admitted([])
         for node in self.nodes:
-            one = Admitted([Since(node, self.sizes[node.name])], where=is_limited)
+            one = self.limited(node)
             admitted.times += one.times
             admitted.refused += one.refused
         admitted.times.sort()
