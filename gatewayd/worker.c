@@ -619,11 +619,9 @@ pid_t worker_tid(const struct worker *w)
     return w->tid;
 }
 
-void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,
-                 void *arg)
+static void post_quit(struct worker *w, struct worker_mail *m, int64_t window_ms,
+                      uint64_t spread_ms, worker_done_fn *done, void *arg)
 {
-    struct worker_mail *m = new_order(w, ORDER_QUIT, NULL, NULL);
-
     m->quit.window_ms = window_ms;
     m->quit.done = done;
     m->quit.arg = arg;
@@ -631,16 +629,16 @@ void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker
     post(w, m);
 }
 
+void worker_quit(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *done,
+                 void *arg)
+{
+    post_quit(w, new_order(w, ORDER_QUIT, NULL, NULL), window_ms, spread_ms, done, arg);
+}
+
 void worker_retire(struct worker *w, int64_t window_ms, uint64_t spread_ms, worker_done_fn *let_go,
                    worker_done_fn *done, void *arg)
 {
-    struct worker_mail *m = new_order(w, ORDER_RETIRE, let_go, arg);
-
-    m->quit.window_ms = window_ms;
-    m->quit.done = done;
-    m->quit.arg = arg;
-    m->spread_ms = spread_ms;
-    post(w, m);
+    post_quit(w, new_order(w, ORDER_RETIRE, let_go, arg), window_ms, spread_ms, done, arg);
 }
 
 void worker_end(struct worker *w)
