@@ -48,7 +48,7 @@ def make_pair(make_cluster, redis, service, authority, second=None):
     pair.connected()
     until(lambda: pair[0].admin("PUT", "/v1/consumers/acme", {}).status in (200, 201),
           what="a first revision")
-    know_each_other(pair)
+    pair.know_each_other()
     pair[0].upstream("u", service)
     pair[0].route("r", "u", auth={"methods": ["key"]})
     pair.agree()
@@ -84,12 +84,6 @@ def unreachable(node):
     return found
 
 
-def know_each_other(pair):
-    for node in pair:
-        until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
-              what=f"{node.name} knowing both")
-
-
 @pytest.mark.parametrize("asks", [True, False], ids=["client certificates", "none asked for"])
 def test_nodes_ask_and_tell_each_other_over_tls(make_cluster, redis, service, authority, asks):
     pair = make_cluster(redis, start=False)
@@ -101,7 +95,7 @@ def test_nodes_ask_and_tell_each_other_over_tls(make_cluster, redis, service, au
           what="a first revision")
     pair[0].upstream("u", service)
     pair[0].route("r", "u", auth={"methods": ["key"]})
-    know_each_other(pair)
+    pair.know_each_other()
     pair.agree()
     keys = [new_key(pair), new_key(pair)]
     assert unreachable(pair[0]) == []
@@ -185,7 +179,7 @@ def test_renewed_certificates_are_shown_after_sighup(make_cluster, redis, servic
           what="a first revision")
     pair[0].upstream("u", service)
     pair[0].route("r", "u", auth={"methods": ["key"]})
-    know_each_other(pair)
+    pair.know_each_other()
     pair.agree()
     key = new_key(pair)
     mine = new.issue("operator", "operator.test")

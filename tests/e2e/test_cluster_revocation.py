@@ -34,9 +34,7 @@ def make_pair(redis, make_cluster, service, **settings):
           what="a first revision")
     cluster.agree()
     cluster.connected()
-    for node in cluster:
-        until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
-              what=f"{node.name} knowing both")
+    cluster.know_each_other()
     first = cluster[0]
     first.upstream("u", service)
     first.route("r", "u", auth={"methods": ["key"]})

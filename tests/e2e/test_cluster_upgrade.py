@@ -28,9 +28,7 @@ def fixture_pair(redis, make_cluster, make_origin):
     cluster[0].upstream("u", make_origin())
     cluster[0].route("r", "u")
     cluster.agree()
-    for node in cluster:
-        until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
-              what=f"{node.name} knowing both")
+    cluster.know_each_other()
     return cluster
 
 

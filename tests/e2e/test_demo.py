@@ -11,15 +11,11 @@ import time
 
 import pytest
 
+from harness.children import as_in_a_terminal
 from harness.node import BUILD, ROOT
 from harness.wait import until
 
 pytestmark = pytest.mark.heavy
-
-
-def as_in_a_terminal():
-    """Tests run in the background may have been told to ignore Ctrl-C, and a shell cannot unlearn it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def group_of(pid):

@@ -12,7 +12,9 @@ import time
 
 import pytest
 
+from harness.children import as_in_a_terminal
 from harness.client import Cut
+from harness.lines import whole_lines
 from harness.node import BUILD, TOKENS
 from harness.offer import milliseconds
 from harness.peer import SECRET, ask, sign
@@ -240,9 +242,7 @@ def test_a_node_that_refuses_an_address_is_asked_each_second(site, redis):
     def refusals():
         """When, in seconds."""
         member_like(redis, "gw-x", "127.0.0.1:1", like="gw-test", vrrp="va=master")
-        text = site.node.log()
-        return [milliseconds(json.loads(line)["time"]) / 1000
-                for line in text[:text.rfind("\n") + 1].splitlines()
+        return [milliseconds(json.loads(line)["time"]) / 1000 for line in whole_lines(site.node.log())
                 if "address va is not given back" in line]
 
     until(lambda: len(refusals()) >= 5, timeout=20, what="a refusal, and some more")
@@ -261,16 +261,8 @@ def fixture_pair(redis, make_cluster):
     until(lambda: cluster[0].admin("PUT", "/v1/consumers/acme", {}).status in (200, 201),
           what="a first revision")
     cluster.agree()
-    for node in cluster:
-        until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == 2,
-              what=f"{node.name} knowing both")
+    cluster.know_each_other()
     return cluster
-
-
-def listen_to_signals():
-    """Whoever started the tests may have them ignored (nohup), and what is ignored is inherited."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def begin_upgrade(node, *args):
@@ -278,7 +270,7 @@ def begin_upgrade(node, *args):
                    "GATEWAYCTL_SERVER": f"http://127.0.0.1:{node.admin_port}"}
     return subprocess.Popen([BUILD / "gatewayctl", "cluster", "upgrade", *args], env=environment,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_signals)
+                            stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal)
 
 
 def interrupt_before_its_command(pair, mark, number):

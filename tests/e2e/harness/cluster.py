@@ -96,6 +96,12 @@ class Cluster:
         until(same, timeout=timeout, what=f"one revision on {[n.name for n in running]}")
         return running[0].status()["revision"]
 
+    def know_each_other(self):
+        """Waits until every node lists all of them."""
+        for node in self.nodes:
+            until(lambda n=node: len(n.admin("GET", "/v1/nodes").json["items"]) == len(self.nodes),
+                  what=f"{node.name} knowing all nodes")
+
     def connected(self, is_connected=True, timeout=10, nodes=None):
         """Waits until the nodes say that their store is connected, or away."""
         wanted = "connected" if is_connected else "away"

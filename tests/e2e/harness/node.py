@@ -12,6 +12,7 @@ import urllib.parse
 
 from .adopted import Adopted, adopt
 from .client import Connection, Cut
+from .lines import whole_lines
 from .ports import free_port
 from .wait import SLOWNESS, ends, until
 
@@ -124,9 +125,7 @@ class Node:
         """The access log, a dict per exchange."""
         if not self.access_path.exists():
             return []
-        text = self.access_path.read_text()
-        # The last line may be on its way.
-        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+        return [json.loads(line) for line in whole_lines(self.access_path.read_text())]
 
     # ---- life ----
 

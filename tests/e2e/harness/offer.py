@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import tempfile
 
+from .lines import whole_lines
+
 SCRIPT = """
 local pause = %f
 function delay() return pause end
@@ -75,8 +77,7 @@ class Admitted:
         self.refused = []  # likewise
         for node in nodes:
             shift = (ahead or {}).get(node.name, 0) * 1000
-            text = node.access_path.read_text()
-            for line in text[:text.rfind("\n") + 1].splitlines():  # the last one may be on its way
+            for line in whole_lines(node.access_path.read_text()):
                 entry = json.loads(line)
                 if where is not None and not where(entry):
                     continue

@@ -25,9 +25,7 @@ def prepare(cluster):
     key = node.key("acme")
     cluster.agree()
     cluster.connected()
-    for n in cluster:
-        until(lambda n=n: len(n.admin("GET", "/v1/nodes").json["items"]) == len(cluster),
-              what=f"{n.name} knowing all nodes")
+    cluster.know_each_other()
     return key
 
 
@@ -243,5 +241,4 @@ class Since:
     def read_text(self):
         with open(self.node.access_path, encoding="utf-8") as file:
             file.seek(self.size)
-            text = file.read()
-        return text[:text.rfind("\n") + 1]
+            return file.read()
