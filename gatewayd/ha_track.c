@@ -6,18 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gatewayd/ha_private.h"
 
 #define PATH_SIZE 256
 
+/* All are of one length: while that changes, who reads may see some digits of a number. */
 static bool write_number(int fd, int weight)
 {
     char text[16];
-    int length = snprintf(text, sizeof(text), "%d\n", weight);
+    int length = snprintf(text, sizeof(text), "%4d\n", weight);
+    struct stat st;
 
-    return pwrite(fd, text, (size_t)length, 0) == length && ftruncate(fd, length) == 0;
+    return pwrite(fd, text, (size_t)length, 0) == length && fstat(fd, &st) == 0 &&
+           (st.st_size == length || ftruncate(fd, length) == 0);
 }
 
 bool ha_track_write(const struct ha_place *p, int weight)

@@ -111,19 +111,23 @@ static int open_unix(const char *name, int flags, unsigned limit_ms)
 static bool read_weight(int fd, int *weight_out)
 {
     char text[16];
-    ssize_t n = pread(fd, text, sizeof(text), 0);
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
-    return n > 0 && (size_t)n < sizeof(text) &&
-           watch_rule_parse_weight(text, (size_t)n, weight_out);
+    text[n > 0 ? n : 0] = '\0';
+    size_t spaces = strspn(text, " ");
+    return (size_t)n < sizeof(text) - 1 &&
+           watch_rule_parse_weight(text + spaces, strlen(text) - spaces, weight_out);
 }
 
-/* keepalived looks at the file when somebody who wrote to it closes it. */
-static void write_weight(int fd, const char *path, int weight)
+/* keepalived looks at the file when somebody who wrote to it closes it. All numbers are of one
+ * length: while that changes, who reads may see some digits of a number. */
+static void write_weight(int fd, const char *path, off_t size, int weight)
 {
     char text[16];
-    int length = snprintf(text, sizeof(text), "%d\n", weight);
+    int length = snprintf(text, sizeof(text), "%4d\n", weight);
 
-    if (pwrite(fd, text, (size_t)length, 0) != length || ftruncate(fd, length) != 0)
+    if (pwrite(fd, text, (size_t)length, 0) != length ||
+        (size != length && ftruncate(fd, length) != 0))
         say("%s cannot be written: %m", path);
 }
 
@@ -150,7 +154,7 @@ static void update_track(size_t index)
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         say("%s cannot be written: %m", path);
     } else {
-        write_weight(fd, path, rule.weights[index]);
+        write_weight(fd, path, st.st_size, rule.weights[index]);
         say("%s: %d", site.items[index].name, rule.weights[index]);
     }
     if (fd >= 0)

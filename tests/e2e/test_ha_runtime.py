@@ -53,7 +53,7 @@ class Site:
 
     def track(self, name):
         text = (self.folder / f"{name}.track").read_text()
-        assert re.fullmatch(r"-?\d+\n", text), repr(text)
+        assert re.fullmatch(r" *-?\d+\n", text), repr(text)
         return int(text)
 
     def tracks(self):
