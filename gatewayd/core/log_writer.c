@@ -21,8 +21,9 @@
 #include "conf/base/mem.h"
 #include "gatewayd/core/log_private.h"
 
-#define GATHER_MS    20
-#define STOP_SECONDS 2
+#define GATHER_MS     20
+#define STOP_SECONDS  2
+#define FLUSH_SECONDS 1
 
 static struct {
     pthread_t thread;
@@ -37,6 +38,7 @@ static struct {
     int next_access_fd;
     bool has_next_access;
     bool is_stopping;
+    bool is_over; /* nothing is left to be written */
     uint64_t rounds_asked;
     uint64_t rounds_done;
 } writer = {
@@ -228,6 +230,10 @@ static void *run(void *unused)
             sleep_until_something(any);
     }
     drain_all();
+    pthread_mutex_lock(&writer.lock);
+    writer.is_over = true;
+    pthread_cond_signal(&writer.done);
+    pthread_mutex_unlock(&writer.lock);
     return NULL;
 }
 
@@ -293,6 +299,7 @@ bool log_writer_start(struct text access)
     pthread_cond_init(&writer.done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     writer.is_stopping = false;
+    writer.is_over = false;
 
     bool opened = log_writer_set_access(access);
     MUST(pthread_create(&writer.thread, NULL, run, NULL) == 0);
@@ -301,13 +308,19 @@ bool log_writer_start(struct text access)
     return opened;
 }
 
+static struct timespec in_seconds(int seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    return until;
+}
+
 void log_writer_flush(void)
 {
     if (!log_writer_is_running())
         return;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
+    struct timespec until = in_seconds(FLUSH_SECONDS);
     pthread_mutex_lock(&writer.lock);
     uint64_t round = ++writer.rounds_asked;
     ring_bell();
@@ -317,6 +330,21 @@ void log_writer_flush(void)
     pthread_mutex_unlock(&writer.lock);
 }
 
+/* A reader of ours that has stopped reading must not keep the process from ending. */
+static bool has_ended_in_time(void)
+{
+    struct timespec until = in_seconds(STOP_SECONDS);
+    int result = 0;
+    pthread_mutex_lock(&writer.lock);
+    writer.is_stopping = true;
+    ring_bell();
+    while (!writer.is_over && result == 0)
+        result = pthread_cond_timedwait(&writer.done, &writer.lock, &until);
+    bool is_over = writer.is_over;
+    pthread_mutex_unlock(&writer.lock);
+    return is_over;
+}
+
 void log_writer_stop(void)
 {
     if (!log_writer_is_running())
@@ -324,16 +352,9 @@ void log_writer_stop(void)
     /* From here on lines are written by those who log. */
     atomic_store(&writer.is_running, false);
     log_set_access_on(false);
-    pthread_mutex_lock(&writer.lock);
-    writer.is_stopping = true;
-    pthread_mutex_unlock(&writer.lock);
-    ring_bell();
-    /* A reader of ours that has stopped reading must not keep the process from ending. */
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_SECONDS;
-    if (pthread_timedjoin_np(writer.thread, NULL, &until) != 0)
+    if (!has_ended_in_time())
         return;
+    pthread_join(writer.thread, NULL);
     close_access();
     close(writer.wake_fd);
     writer.wake_fd = -1;
